@@ -1,0 +1,262 @@
+"""The one table: command → (configuration, run function), imported only when called.
+
+Adding a command is one line in `COMMANDS`. A run function takes its configuration and returns a
+`RunDirectory` (shown through the stage's `summary.py`), a `DryRun`, or anything rich can print.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bbert.errors import InputError
+
+
+class Command(NamedTuple):
+    """Where a command's parts are: `package.config:Config`, `package.run:run`."""
+
+    package: str
+    config: str
+    gloss: str
+    config_module: str = "config"
+    run_module: str = "run"
+
+
+COMMANDS: dict[str, Command] = {
+    "corpus build": Command(
+        "bbert.corpus", "CorpusConfig", "text or dumps → interventions → vocabulary → token store"
+    ),
+    "corpus inspect": Command(
+        "bbert.corpus",
+        "InspectConfig",
+        "counts, lengths, overlap, certificate",
+        run_module="inspect",
+    ),
+    "pretrain": Command("bbert.pretrain", "PretrainConfig", "pretrain a B-BERT with DeepSpeed"),
+    "finetune": Command(
+        "bbert.finetune", "FinetuneConfig", "fine-tune on the source, test on every language"
+    ),
+    "report": Command("bbert.report", "ReportConfig", "one HTML page and Markdown from the runs"),
+    "params": Command(
+        "bbert.pretrain",
+        "ParamsConfig",
+        "count parameters; solve the hidden size for a budget",
+        config_module="params",
+        run_module="params",
+    ),
+    "sample": Command("bbert.sample", "SampleConfig", "write the embedded sample: dumps and tasks"),
+    "demo": Command("bbert.demo", "DemoConfig", "the whole job on the sample, in minutes"),
+    "doctor": Command(
+        "bbert",
+        "DoctorConfig",
+        "what this machine has, what is missing and the mend",
+        config_module="doctor",
+        run_module="doctor",
+    ),
+}
+
+PROGRAM = "bbert"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 done, 1 failed, 2 bad input, 130 interrupted)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    name, rest = _split_command(arguments)
+    if name is None:
+        return _overview(arguments)
+    debug = "--debug" in rest
+    try:
+        return _run(name, rest)
+    except KeyboardInterrupt:
+        print(f"{PROGRAM} {name}: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `bbert … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except Exception as error:
+        if debug:
+            raise
+        code, text = _explain(error)
+        print(f"{PROGRAM} {name}: {text}", file=sys.stderr)
+        return code
+
+
+def parse(name: str, arguments: Sequence[str]) -> Any:
+    """The configuration of command `name` from its flags and its `--config` file.
+
+    Raises:
+        InputError: an unknown flag, a wrong value, an option that the configuration refuses.
+        SystemExit: after `--help`.
+    """
+    import tyro
+
+    command = COMMANDS[name]
+    module = import_module(f"{command.package}.{command.config_module}")
+    config_class = getattr(module, command.config)
+    default = None
+    path = _value_of("--config", arguments)
+    if path is not None and "config" in {f.name for f in fields(config_class)}:
+        from bbert.stage_config import load_yaml
+
+        default = load_yaml(config_class, Path(path))
+        default = _without_repeated(default, arguments)
+    program = f"{PROGRAM} {name}"
+    wants_help = "-h" in arguments or "--help" in arguments
+    errors = io.StringIO()
+    try:
+        with contextlib.nullcontext() if wants_help else contextlib.redirect_stderr(errors):
+            return tyro.cli(config_class, prog=program, args=list(arguments), default=default)
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise InputError(f"{_condense(errors.getvalue())}\nsee `{program} --help`") from None
+    except ValueError as error:  # raised by the configuration's __post_init__
+        raise InputError(str(error)) from None
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    try:
+        config = parse(name, arguments)
+    except SystemExit:  # --help
+        return 0
+    from bbert.progress import set_up_logging
+
+    set_up_logging(getattr(config, "quiet", False), getattr(config, "debug", False))
+    command = COMMANDS[name]
+    run = import_module(f"{command.package}.{command.run_module}").run
+    _show(run(config), command)
+    return 0
+
+
+def _show(result: Any, command: Command) -> None:
+    from bbert.run_directory import RunDirectory
+    from bbert.stage_config import DryRun
+
+    if result is None:
+        return
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:  # a pipe has no width: do not cut tables
+        console = Console(width=int(os.environ.get("COLUMNS", "120")))
+    if isinstance(result, RunDirectory):
+        summary = import_module(f"{command.package}.summary").summary(result)
+        console.print(summary)
+        console.print(f"→ {result.path}", highlight=False, soft_wrap=True)
+    elif isinstance(result, DryRun):
+        _show_dry_run(result, console)
+    elif isinstance(result, str):
+        print(result)
+    else:
+        console.print(result)
+
+
+def _show_dry_run(dry_run: Any, console: Any) -> None:
+    import yaml
+
+    from bbert.stage_config import identity
+
+    print(f"# would write {dry_run.run_path}")
+    print(yaml.safe_dump(identity(dry_run.config), sort_keys=False, allow_unicode=True), end="")
+    for quantity, value in dry_run.estimates.items():
+        print(f"# {quantity}: {value}")
+
+
+def _split_command(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    for length in (2, 1):
+        name = " ".join(arguments[:length])
+        if name in COMMANDS:
+            return name, list(arguments[length:])
+    return None, []
+
+
+def _overview(arguments: Sequence[str]) -> int:
+    if "--version" in arguments:
+        from bbert import __version__
+
+        print(f"{PROGRAM} {__version__}")
+        return 0
+    words = [word for word in arguments if word not in ("-h", "--help")]
+    group = {name: c for name, c in COMMANDS.items() if words and name.split()[0] == words[0]}
+    if not words or (group and len(words) == 1):
+        shown = group or COMMANDS
+        width = max(map(len, shown))
+        print(f"usage: {PROGRAM} COMMAND [OPTIONS]\n")
+        if not group:
+            print("What makes a BERT pretrained on raw text of two languages transfer?\n")
+        for name, command in shown.items():
+            print(f"  {name:<{width}}  {command.gloss}")
+        print(f"\n`{PROGRAM} COMMAND --help` lists a command's options; {PROGRAM} --version.")
+        return 0 if not words or len(words) < len(arguments) else 2
+    import difflib
+
+    typed = " ".join(words[:2])
+    close = difflib.get_close_matches(typed, COMMANDS, n=1) or difflib.get_close_matches(
+        words[0], COMMANDS, n=1
+    )
+    mend = f"did you mean `{PROGRAM} {close[0]}`?" if close else f"`{PROGRAM} --help` lists them"
+    print(f"{PROGRAM}: unknown command {words[0]!r}; {mend}", file=sys.stderr)
+    return 2
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Exit code and one or two lines for an exception."""
+    if isinstance(error, InputError):
+        return 2, str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        reason = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return 1, f"{where}{reason}; free some space and run the same command: it goes on"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return 2, f"{where}{reason}; give a folder that can be written with --work"
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
+            return 2, f"{where}{reason}; check the path"
+    text = str(error).strip().splitlines()
+    first = f": {text[0]}" if text else ""
+    return 1, f"failed with {type(error).__name__}{first}\nadd --debug for the traceback"
+
+
+def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    for position, argument in enumerate(arguments):
+        if argument == flag and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if argument.startswith(flag + "="):
+            return argument.split("=", 1)[1]
+    return None
+
+
+def _without_repeated(default: Any, arguments: Sequence[str]) -> Any:
+    """Flags win over the file: a repeatable flag on the command line replaces the file's list."""
+    given = {a.split("=", 1)[0].lstrip("-").replace("-", "_") for a in arguments if a[:2] == "--"}
+    repeated = {
+        f.name: ()
+        for f in fields(default)
+        if f.name in given and "Repeated" in str(f.type) and getattr(default, f.name)
+    }
+    return replace(default, **repeated) if repeated else default
+
+
+def _condense(text: str) -> str:
+    """One line of tyro's boxed error message."""
+    lines = []
+    for line in text.splitlines():
+        inner = line.strip().strip("│").strip()
+        if not inner or re.fullmatch(r"[╭╰─╮╯\w\s]*─+[╭╰─╮╯]*", inner):
+            if lines:
+                break
+            continue
+        lines.append(inner)
+    sentence = " ".join(lines) or "unusable arguments"
+    close = re.search(r"Perhaps you meant:\W+(--[\w-]+)", text)
+    return sentence + (f"; perhaps you meant {close.group(1)}" if close else "")

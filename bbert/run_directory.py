@@ -1,0 +1,341 @@
+"""The stage contract: partial → complete, manifest, hashes, lock, resume.
+
+A run is written as `<name>.partial/` and renamed to `<name>/` when complete; only then does it hold
+`manifest.json`. Within a partial run every finished step leaves a marker, so that the same command
+goes on where a killed one stopped.
+
+    with open_run("corpus", name, config, inputs) as run:
+        if not run.up_to_date:
+            with run.step("sentences") as step:
+                if not step.done:
+                    step.counts["sentences"] = split(...)   # writes below run.path
+            run.finish()
+    return run.directory
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import shutil
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bbert.errors import InputError
+from bbert.provenance import fingerprint, git_revision, package_versions
+from bbert.stage_config import StageConfig, config_hash, identity, save_yaml
+
+logger = logging.getLogger(__name__)
+
+STAGE_FOLDERS = {
+    "corpus": "corpora",
+    "pretrain": "models",
+    "finetune": "transfer",
+    "probe": "probes",
+    "report": "reports",
+}
+STEPS = ".steps"
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A complete run: a folder with its manifest."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """`manifest.json`; raises InputError where there is none or it is damaged."""
+        return read_json(self.path / "manifest.json")
+
+    @classmethod
+    def is_run(cls, path: Path) -> bool:
+        return (path / "manifest.json").is_file() and path.suffix != ".partial"
+
+
+@dataclass
+class Step:
+    """One resumable step of a run; `counts` are kept with its marker."""
+
+    done: bool
+    counts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """A run being written (or found complete, when `up_to_date`)."""
+
+    stage: str
+    name: str
+    config: StageConfig
+    inputs: list[dict[str, Any]]
+    final: Path
+    up_to_date: bool = False
+    resumed: bool = False
+    counts: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
+
+    @property
+    def path(self) -> Path:
+        """Where to write: the `.partial` folder."""
+        return self.final.with_name(self.final.name + ".partial")
+
+    @property
+    def directory(self) -> RunDirectory:
+        return RunDirectory(self.final)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """A step that is skipped (`step.done`) where an earlier process finished it."""
+        marker = self.path / STEPS / f"{name}.json"
+        if marker.is_file():
+            yield Step(done=True, counts=read_json(marker))
+            return
+        step = Step(done=False)
+        yield step
+        marker.parent.mkdir(exist_ok=True)
+        write_json_atomically(marker, step.counts)
+
+    def finish(self) -> RunDirectory:
+        """Write configuration and manifest, and give the folder its final name."""
+        save_yaml(self.config, self.path / "config.yaml")
+        finished = time.time()
+        options = identity(self.config)
+        manifest = {
+            "stage": self.stage,
+            "name": self.name,
+            "config": options,
+            "config_hash": config_hash(options),
+            "inputs": self.inputs,
+            "seed": self.config.seed,
+            "versions": package_versions(),
+            "git_revision": git_revision(),
+            "host": {
+                "name": socket.gethostname(),
+                "platform": platform.platform(),
+                "processors": os.cpu_count(),
+            },
+            "started": timestamp(self.started),
+            "finished": timestamp(finished),
+            "seconds": round(finished - self.started, 3),
+            "counts": self.counts,
+            "metrics": self.metrics,
+            **self.extra,
+        }
+        shutil.rmtree(self.path / STEPS, ignore_errors=True)
+        (self.path / RUN_FILE).unlink(missing_ok=True)
+        write_json_atomically(self.path / "manifest.json", manifest)
+        replaced = self.final.with_name(f".{self.final.name}.replaced")
+        if self.final.exists():  # only under --force
+            shutil.rmtree(replaced, ignore_errors=True)
+            self.final.rename(replaced)
+        self.path.rename(self.final)
+        shutil.rmtree(replaced, ignore_errors=True)
+        return self.directory
+
+
+@contextmanager
+def open_run(
+    stage: str,
+    name: str,
+    config: StageConfig,
+    inputs: Iterable[Path] = (),
+) -> Iterator[Run]:
+    """Open the run `name` of `stage` for writing, or find it up to date.
+
+    Args:
+        stage: a key of `STAGE_FOLDERS`.
+        name: folder name below `<work>/<stage folder>/`.
+        config: the resolved configuration.
+        inputs: files that the result depends on; their SHA-256 goes into the manifest.
+
+    Raises:
+        InputError: the name is taken by a run of another configuration or of other inputs, another
+            process is writing it, or the folder cannot be written.
+    """
+    final = config.work / STAGE_FOLDERS[stage] / name
+    with _locked(config.work, f"{stage}-{name}"):
+        _undo_interrupted_replacement(final)
+        run = Run(stage, name, config, [], final)
+        previous = read_json(final / "manifest.json") if RunDirectory.is_run(final) else None
+        run.inputs = fingerprint(inputs, known=(previous or {}).get("inputs", ()))
+        wanted = {"config": identity(config), "inputs": run.inputs}
+        if previous is not None and not config.force:
+            _refuse_if_different(previous, wanted, final)
+            logger.info("%s is up to date", final)
+            run.up_to_date = True
+            yield run
+            return
+        if previous is None and final.exists():
+            raise InputError(f"{final} is in the way: it is not a bbert run; move it or use --name")
+        created = _prepare_partial(run, wanted)
+        try:
+            yield run
+        except InputError:
+            if created:
+                shutil.rmtree(run.path, ignore_errors=True)
+            raise
+
+
+def find_run(work: Path, stage: str, name_or_path: str | None) -> RunDirectory:
+    """The run of `stage` that a `--corpus`, `--model` or RUN argument means.
+
+    Args:
+        name_or_path: a run's name, a path to its folder, or None for the newest complete run.
+
+    Raises:
+        InputError: there is no such run; names those that exist.
+    """
+    runs = list_runs(work, stage)
+    folder = work / STAGE_FOLDERS[stage]
+    if name_or_path is None:
+        if not runs:
+            raise InputError(
+                f"no complete {stage} run in {folder}; run `bbert "
+                f"{'corpus build' if stage == 'corpus' else stage}` first or give its folder"
+            )
+        return runs[-1]
+    for candidate in (folder / name_or_path, Path(name_or_path)):
+        if RunDirectory.is_run(candidate):
+            found = RunDirectory(candidate)
+            if found.manifest.get("stage") != stage:
+                raise InputError(f"{candidate} is a {found.manifest.get('stage')} run, not {stage}")
+            return found
+    known = ", ".join(run.name for run in runs) or "none"
+    if (folder / f"{name_or_path}.partial").is_dir():
+        raise InputError(f"{folder / name_or_path} is not complete; run its command again to go on")
+    raise InputError(f"no {stage} run {name_or_path!r} in {folder} (there: {known})")
+
+
+def list_runs(work: Path, stage: str) -> list[RunDirectory]:
+    """All complete runs of a stage, the oldest first."""
+    folder = work / STAGE_FOLDERS[stage]
+    if not folder.is_dir():
+        return []
+    runs = [RunDirectory(p) for p in folder.iterdir() if p.is_dir() and RunDirectory.is_run(p)]
+    return sorted(runs, key=lambda run: (run.manifest.get("finished", ""), run.name))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; raises InputError naming the file where it is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: damaged JSON ({error}); remove that run") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object; remove that run")
+    return content
+
+
+def write_json_atomically(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump(content, stream, ensure_ascii=False, indent=2)
+        stream.write("\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def timestamp(seconds: float) -> str:
+    """UTC time in ISO 8601, to the millisecond (so that names sort by time)."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+
+
+@contextmanager
+def _locked(work: Path, label: str) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    folder = work / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = folder / f"{label}.owner"
+    lock = FileLock(folder / f"{label}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        pid = owner.read_text().strip() if owner.is_file() else "unknown"
+        raise InputError(
+            f"{label}: process {pid} is writing this run; wait for it or use another --name"
+        ) from None
+    try:
+        owner.write_text(str(os.getpid()))
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _undo_interrupted_replacement(final: Path) -> None:
+    """Put back a run that `--force` had moved aside when its process was killed."""
+    replaced = final.with_name(f".{final.name}.replaced")
+    if replaced.is_dir():
+        if final.exists():
+            shutil.rmtree(replaced)
+        else:
+            replaced.rename(final)
+
+
+def _prepare_partial(run: Run, wanted: dict[str, Any]) -> bool:
+    """Make or resume the `.partial` folder; True where it is new."""
+    state_file = run.path / RUN_FILE
+    if run.path.exists():
+        state = read_json(state_file) if state_file.is_file() else None
+        if state is not None and not _differences(state, wanted):
+            run.resumed = True
+            run.started = float(state["started"])
+            logger.info("going on with %s", run.path)
+            return False
+        if state is not None and not run.config.force:
+            _refuse_if_different(state, wanted, run.path)
+        shutil.rmtree(run.path)
+    run.path.mkdir(parents=True)
+    write_json_atomically(state_file, {**wanted, "started": run.started})
+    return True
+
+
+def _differences(
+    previous: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> list[tuple[str, Any, Any]]:
+    before, after = previous["config"], wanted["config"]
+    different = [
+        (f"--{key.replace('_', '-')}", before.get(key), after.get(key))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+    old: dict[str, str] = {entry["path"]: entry["sha256"] for entry in previous["inputs"]}
+    new: dict[str, str] = {entry["path"]: entry["sha256"] for entry in wanted["inputs"]}
+    if sorted(old.values()) != sorted(new.values()):
+        changed: Sequence[str] = [path for path in new if old.get(path) != new[path]]
+        different.append(("input " + (changed[0] if changed else "files"), "other", "content"))
+    return different
+
+
+def _refuse_if_different(
+    previous: Mapping[str, Any], wanted: Mapping[str, Any], path: Path
+) -> None:
+    different = _differences(previous, wanted)
+    if different:
+        shown = ", ".join(f"{key} {before!r} → {after!r}" for key, before, after in different[:4])
+        more = f" and {len(different) - 4} more" if len(different) > 4 else ""
+        raise InputError(
+            f"{path} exists with another configuration: {shown}{more}\n"
+            "use --force to replace it or --name for a new run"
+        )

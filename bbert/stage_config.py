@@ -1,0 +1,192 @@
+"""One frozen dataclass per command: the flags, the YAML schema and the saved `config.yaml`.
+
+Every stage's `config.py` subclasses `StageConfig`. A field's docstring is its help text. Fields
+that cannot change the result (how many processes, where to write) carry `metadata=EXECUTION` and
+are left out of the hash, so that a run may be resumed or found up to date whatever their value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import tyro
+
+from bbert.errors import InputError
+
+EXECUTION: Mapping[str, Any] = {"identity": False}
+"""Metadata of a field that says how or where a run happens, not what it computes."""
+
+Repeated = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
+"""A flag that is given once per value: `--dump en=FILE --dump it=FILE`."""
+
+Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+"""A flag that can only be switched on."""
+
+
+def default_work() -> Path:
+    """Folder of all runs: `$BBERT_WORK`, else `./work`."""
+    return Path(os.environ.get("BBERT_WORK") or "work")
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """Options that every command shares."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    work: Path = field(default_factory=default_work, metadata=EXECUTION)
+    """Folder that holds all runs; also $BBERT_WORK."""
+    name: str | None = field(default=None, metadata=EXECUTION)
+    """Name of the run; without it, the knobs that differ from their defaults."""
+    config: Path | None = field(default=None, metadata=EXECUTION)
+    """YAML file with any of these options; flags win over it."""
+    seed: int = 0
+    """Seed of every random choice."""
+    force: Switch = field(default=False, metadata=EXECUTION)
+    """Replace a run of the same name."""
+    dry_run: Switch = field(default=False, metadata=EXECUTION)
+    """Print the resolved configuration and the estimated cost; run nothing."""
+    quiet: Switch = field(default=False, metadata=EXECUTION)
+    """Only errors and the final result."""
+    debug: Switch = field(default=False, metadata=EXECUTION)
+    """Show the traceback of an error."""
+
+    def __post_init__(self) -> None:
+        if self.name is not None and (not self.name or "/" in self.name or self.name[0] in ".-"):
+            raise ValueError(
+                f"--name {self.name!r} cannot name a folder; use letters, digits, '.', '-' and '_'"
+            )
+        if self.seed < 0:
+            raise ValueError(f"--seed {self.seed} is negative; give a whole number from 0 on")
+
+
+ConfigT = TypeVar("ConfigT", bound=StageConfig)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a command would do: its resolved configuration and what it is expected to cost.
+
+    `estimates` maps a quantity with its unit ("time", "memory", "disk", ...) to a printable value.
+    """
+
+    config: StageConfig
+    run_path: Path
+    estimates: Mapping[str, str]
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON and YAML know it: paths as strings, tuples as lists, dataclasses as maps."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def identity(config: StageConfig) -> dict[str, Any]:
+    """The options that decide the result, as plain values."""
+    return {
+        f.name: plain(getattr(config, f.name))
+        for f in fields(config)
+        if f.metadata.get("identity", True)
+    }
+
+
+def config_hash(identity_options: Mapping[str, Any]) -> str:
+    """SHA-256 (hexadecimal) of the options that decide the result."""
+    canonical = json.dumps(identity_options, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def knobs_that_differ(config: StageConfig, leave_out: frozenset[str] = frozenset()) -> list[str]:
+    """The identity options that differ from their defaults, as words for a run's name.
+
+    `depth=12` gives "depth12", a switched-off `nsp` "no-nsp", a switched-on `lang_id` "lang-id".
+    """
+    defaults = identity(type(config)())
+    words = []
+    for key, value in identity(config).items():
+        if key in leave_out or value == defaults[key] or value is None:
+            continue
+        label = key.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(label if value else f"no-{label}")
+        else:
+            items = value if isinstance(value, list) else [value]
+            text = "+".join(str(item) for item in items)
+            text = Path(text).name if os.sep in text else text
+            safe = "".join(c if c.isalnum() or c in "._+-=" else "_" for c in text)
+            words.append(label + ("" if safe[:1].isdigit() else "-") + safe[:60])
+    return words
+
+
+def save_yaml(config: StageConfig, path: Path) -> None:
+    """Write every option to `path`, so that `--config path` repeats the run."""
+    import yaml
+
+    left_out = {"config", "force", "dry_run", "quiet", "debug", "work"}
+    options = {k: v for k, v in plain(config).items() if k not in left_out}
+    path.write_text(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def load_yaml(config_class: type[ConfigT], path: Path) -> ConfigT:
+    """Read a configuration file.
+
+    Raises:
+        InputError: no such file, no mapping, an unknown key or a value of the wrong type; the
+            message names file and line.
+    """
+    import yaml
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"--config {path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {path}: cannot be read as UTF-8 text ({error})") from None
+    try:
+        options = yaml.safe_load(text)
+        node = yaml.compose(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f":{where.line + 1}" if where else ""
+        raise InputError(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from None
+    if options is None:
+        options = {}
+    if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
+        raise InputError(f"{path}:1: expected lines of the form `option: value`")
+    lines = {key.value: key.start_mark.line + 1 for key, _ in node.value} if node else {}
+    options = {key.replace("-", "_"): value for key, value in options.items()}
+    known = {f.name for f in fields(config_class)}
+    for key in options:
+        if key not in known:
+            import difflib
+
+            close = difflib.get_close_matches(key, sorted(known), n=1)
+            mend = f"did you mean {close[0]!r}?" if close else "see --help for the options"
+            line = lines.get(key) or lines.get(key.replace("_", "-"))
+            raise InputError(f"{path}:{line}: unknown option {key!r}; {mend}")
+    try:
+        return TypeAdapter(config_class).validate_python(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if not first["loc"]:  # raised by __post_init__, which names the option itself
+            raise InputError(f"{path}: {first['msg'].removeprefix('Value error, ')}") from None
+        key = str(first["loc"][0])
+        line = lines.get(key) or lines.get(key.replace("_", "-"))
+        raise InputError(
+            f"{path}:{line}: {key}: {first['msg']} (found {first['input']!r})"
+        ) from None

@@ -1,0 +1,182 @@
+"""The command line: help, errors in two lines, exit codes, YAML below flags."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bbert import cli
+from bbert.errors import InputError
+from bbert.stage_config import Repeated, StageConfig, load_yaml, save_yaml
+
+outcome: list[object] = []
+
+
+@dataclass(frozen=True)
+class GreetConfig(StageConfig):
+    """A command for the tests."""
+
+    dump: Repeated = ()
+    """LANGUAGE=FILE."""
+    languages: tuple[str, ...] = ()
+    """Some languages."""
+    depth: int | None = None
+    """A number."""
+    nsp: bool = True
+    """A switch."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth == 0:
+            raise ValueError("--depth 0 has no layers; give 1 or more")
+
+
+def run(config: GreetConfig) -> str:
+    outcome.append(config)
+    if config.languages[:1] == ("fail",):
+        raise {
+            "input": InputError("file.txt:3: bad; mend it"),
+            "disk": OSError(errno.ENOSPC, "No space left on device", "x.bin"),
+            "permission": PermissionError(errno.EACCES, "Permission denied", "/x"),
+            "bug": KeyError("oops"),
+            "interrupt": KeyboardInterrupt(),
+        }[config.languages[1]]
+    return "hello"
+
+
+@pytest.fixture(autouse=True)
+def greet(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome.clear()
+    package = types.ModuleType("greeting")
+    monkeypatch.setitem(sys.modules, "greeting", package)
+    monkeypatch.setitem(sys.modules, "greeting.greet", sys.modules[__name__])
+    monkeypatch.setitem(
+        cli.COMMANDS,
+        "greet",
+        cli.Command("greeting", "GreetConfig", "says hello", "greet", "greet"),
+    )
+
+
+def test_flags_reach_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = "greet --depth 12 --no-nsp --dump en=a --dump it=b --languages en it".split()
+    assert cli.main(arguments) == 0
+    (config,) = outcome
+    assert isinstance(config, GreetConfig)
+    assert (config.depth, config.nsp) == (12, False)
+    assert config.dump == ("en=a", "it=b")
+    assert config.languages == ("en", "it")
+    assert capsys.readouterr().out == "hello\n"
+
+
+def test_file_sets_defaults_and_flags_win(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("depth: 6\nnsp: false\ndump: [en=x, es=y]\nlanguages: [en, es]\n")
+    assert cli.main(["greet", "--config", str(path), "--depth", "2", "--dump", "en=z"]) == 0
+    (config,) = outcome
+    assert isinstance(config, GreetConfig)
+    assert (config.depth, config.nsp) == (2, False)
+    assert config.dump == ("en=z",)
+    assert config.languages == ("en", "es")
+
+
+def test_saved_configuration_can_be_given_back(tmp_path: Path) -> None:
+    config = GreetConfig(depth=3, dump=("en=ü",), languages=("en",), seed=5)
+    save_yaml(config, tmp_path / "config.yaml")
+    read = load_yaml(GreetConfig, tmp_path / "config.yaml")
+    assert (read.depth, read.dump, read.languages, read.seed) == (3, ("en=ü",), ("en",), 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("depht: 3\n", ":1: unknown option 'depht'; did you mean 'depth'?"),
+        ("seed: 1\ndepth: twelve\n", ":2: depth: Input should be a valid integer"),
+        ("depth: 0\n", "--depth 0 has no layers"),
+        ("a: [\n", "not YAML"),
+        ("- a\n", "expected lines of the form"),
+    ],
+)
+def test_bad_file_gets_two_lines_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, expected: str
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    assert cli.main(["greet", "--config", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert expected in error
+    assert str(path) in error
+    assert len(error.splitlines()) <= 2
+    assert outcome == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["greet", "--dept", "3"], "--depth"),
+        (["greet", "--depth", "x"], "--depth"),
+        (["greet", "--depth", "0"], "no layers"),
+        (["greet", "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["greet", "--name", "a/b"], "--name"),
+        (["greet", "--seed", "-1"], "--seed"),
+        (["great"], "did you mean"),
+    ],
+)
+def test_bad_usage_gets_two_lines(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert expected in error
+    assert len(error.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "expected"),
+    [
+        ("input", 2, "file.txt:3: bad; mend it"),
+        ("disk", 1, "x.bin: No space left on device; free some space"),
+        ("permission", 2, "/x: Permission denied"),
+        ("bug", 1, "KeyError"),
+        ("interrupt", 130, "the same command goes on"),
+    ],
+)
+def test_exit_codes(
+    capsys: pytest.CaptureFixture[str], kind: str, code: int, expected: str
+) -> None:
+    assert cli.main(["greet", "--languages", "fail", kind]) == code
+    error = capsys.readouterr().err
+    assert expected in error
+    assert len(error.splitlines()) <= 2
+
+
+def test_debug_shows_the_traceback() -> None:
+    with pytest.raises(KeyError):
+        cli.main(["greet", "--debug", "--languages", "fail", "bug"])
+
+
+def test_help_needs_no_heavy_import(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in cli.COMMANDS)
+    assert cli.main(["greet", "--help"]) == 0
+    assert "A switch." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [n for n in cli.COMMANDS if n != "greet"])
+def test_configurations_import_without_torch(name: str) -> None:
+    import subprocess
+
+    command = cli.COMMANDS[name]
+    code = (
+        f"import sys, {command.package}.{command.config_module} as m\n"
+        f"assert m.{command.config}\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'deepspeed', 'numpy'} & sys.modules.keys()\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,204 @@
+"""The stage contract: partial → complete, up to date, refusal, force, resume, lock, kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from bbert.errors import InputError
+from bbert.run_directory import find_run, list_runs, open_run
+from bbert.stage_config import EXECUTION, StageConfig, config_hash, identity, knobs_that_differ
+
+
+@dataclass(frozen=True)
+class CountConfig(StageConfig):
+    """A stage for the tests."""
+
+    limit: int = 3
+    """How far to count."""
+    nsp: bool = True
+    """A switch."""
+    processes: int = field(default=1, metadata=EXECUTION)
+    """Cannot change the result."""
+
+
+def count(config: CountConfig, inputs: tuple[Path, ...] = (), fail_at: int | None = None) -> bool:
+    """Write one file per step; True where something was computed."""
+    with open_run("corpus", config.name or "run", config, inputs) as run:
+        if run.up_to_date:
+            return False
+        for number in range(config.limit):
+            with run.step(f"number-{number}") as step:
+                if not step.done:
+                    if number == fail_at:
+                        raise RuntimeError("planted")
+                    (run.path / f"{number}.txt").write_text(str(number))
+                    step.counts["written"] = number
+            run.counts[f"number-{number}"] = step.counts["written"]
+        run.finish()
+        return True
+
+
+def test_manifest_holds_what_the_specification_names(work: Path, tmp_path: Path) -> None:
+    source = tmp_path / "input.txt"
+    source.write_text("text")
+    assert count(CountConfig(work=work, seed=7), (source,))
+    run = find_run(work, "corpus", None)
+    manifest = run.manifest
+    names = "stage name config config_hash inputs seed versions git_revision started finished"
+    assert set(names.split()) | {"seconds", "counts", "metrics"} <= manifest.keys()
+    assert manifest["stage"] == "corpus"
+    assert manifest["seed"] == 7
+    assert manifest["config"]["limit"] == 3
+    assert "processes" not in manifest["config"]
+    assert manifest["inputs"][0]["path"] == str(source)
+    assert len(manifest["inputs"][0]["sha256"]) == 64
+    assert manifest["counts"] == {f"number-{n}": n for n in range(3)}
+    assert not (run.path / ".steps").exists()
+    assert (run.path / "config.yaml").is_file()
+
+
+def test_same_command_is_up_to_date_and_recomputes_nothing(work: Path) -> None:
+    config = CountConfig(work=work)
+    assert count(config)
+    before = (work / "corpora/run/manifest.json").read_bytes()
+    assert not count(config)
+    assert not count(replace(config, processes=2)), "execution options are not part of a run"
+    assert (work / "corpora/run/manifest.json").read_bytes() == before
+
+
+def test_other_configuration_is_refused_naming_the_keys_and_force_replaces(work: Path) -> None:
+    count(CountConfig(work=work))
+    with pytest.raises(InputError, match=r"--limit 3 → 4") as refusal:
+        count(CountConfig(work=work, limit=4))
+    assert "--force" in str(refusal.value)
+    assert str(refusal.value).count("\n") == 1
+    assert count(CountConfig(work=work, limit=4, force=True))
+    assert find_run(work, "corpus", "run").manifest["config"]["limit"] == 4
+
+
+def test_changed_input_is_refused(work: Path, tmp_path: Path) -> None:
+    source = tmp_path / "input.txt"
+    source.write_text("one")
+    count(CountConfig(work=work), (source,))
+    source.write_text("two")
+    with pytest.raises(InputError, match=r"input.*input\.txt"):
+        count(CountConfig(work=work), (source,))
+
+
+def test_failed_run_leaves_only_partial_and_goes_on(work: Path) -> None:
+    config = CountConfig(work=work)
+    with pytest.raises(RuntimeError, match="planted"):
+        count(config, fail_at=2)
+    assert not (work / "corpora/run").exists()
+    first = (work / "corpora/run.partial/0.txt").stat().st_mtime_ns
+    assert count(config)
+    assert (work / "corpora/run/0.txt").stat().st_mtime_ns == first, "a finished step ran again"
+    assert not (work / "corpora/run.partial").exists()
+
+
+def test_partial_run_of_another_configuration_is_refused(work: Path) -> None:
+    with pytest.raises(RuntimeError):
+        count(CountConfig(work=work), fail_at=1)
+    with pytest.raises(InputError, match="--limit"):
+        count(CountConfig(work=work, limit=5))
+    assert count(CountConfig(work=work, limit=5, force=True))
+
+
+def test_bad_input_leaves_nothing(work: Path) -> None:
+    config = CountConfig(work=work)
+    with pytest.raises(InputError), open_run("corpus", "run", config) as run:
+        (run.path / "half").write_text("x")
+        raise InputError("bad")
+    assert list((work / "corpora").iterdir()) == []
+
+
+def test_interrupted_replacement_is_undone(work: Path) -> None:
+    count(CountConfig(work=work))
+    (work / "corpora/run").rename(work / "corpora/.run.replaced")
+    assert not count(CountConfig(work=work)), "the replaced run was not put back"
+
+
+def test_second_process_is_refused_while_the_first_writes(work: Path) -> None:
+    config = CountConfig(work=work)
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "from test_run_directory import CountConfig, count\n"
+        f"from pathlib import Path\ncount(CountConfig(work=Path({str(work)!r})))"
+    )
+    with open_run("corpus", "run", config):
+        second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert f"process {os.getpid()} is writing this run" in second.stderr
+
+
+def test_newest_complete_run_is_taken_and_missing_ones_are_named(work: Path) -> None:
+    with pytest.raises(InputError, match="bbert corpus build"):
+        find_run(work, "corpus", None)
+    for name in ("b", "a"):
+        count(CountConfig(work=work, name=name))
+        time.sleep(0.002)
+    assert [run.name for run in list_runs(work, "corpus")] == ["b", "a"]
+    assert find_run(work, "corpus", None).name == "a"
+    assert find_run(work, "corpus", str(work / "corpora/b")).name == "b"
+    with pytest.raises(InputError, match=r"there: b, a"):
+        find_run(work, "corpus", "c")
+
+
+def test_damaged_manifest_is_named(work: Path) -> None:
+    count(CountConfig(work=work))
+    (work / "corpora/run/manifest.json").write_text("{")
+    with pytest.raises(InputError, match=r"manifest\.json: damaged"):
+        count(CountConfig(work=work))
+
+
+def test_name_and_hash_follow_the_knobs(work: Path) -> None:
+    assert knobs_that_differ(CountConfig(work=work)) == []
+    assert knobs_that_differ(CountConfig(work=work, limit=12, nsp=False)) == ["limit12", "no-nsp"]
+    one, two = (identity(CountConfig(work=work, limit=n)) for n in (1, 2))
+    assert config_hash(one) != config_hash(two)
+    assert config_hash(one) == config_hash(dict(reversed(one.items())))
+
+
+SLOW_STAGE = """
+    import time
+    from pathlib import Path
+    from bbert.run_directory import open_run
+    from bbert.stage_config import StageConfig
+    with open_run("corpus", "run", StageConfig(work=Path({work!r}))) as run:
+        if not run.up_to_date:
+            for number in range(40):
+                with run.step(f"number-{{number}}") as step:
+                    if not step.done:
+                        with open(run.path / f"{{number}}.txt", "w") as stream:
+                            for part in range(5):
+                                stream.write(str(part)); stream.flush(); time.sleep(0.004)
+                        step.counts["parts"] = part
+                run.counts[str(number)] = step.counts["parts"]
+            run.finish()
+"""
+
+
+def test_killed_at_random_moments_the_same_command_completes(work: Path) -> None:
+    code = textwrap.dedent(SLOW_STAGE.format(work=str(work)))
+    moments = random.Random(0)
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", code])
+        time.sleep(0.35 + moments.random() * 0.5)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        final = work / "corpora/run"
+        assert not final.exists() or json.loads((final / "manifest.json").read_text())
+    subprocess.run([sys.executable, "-c", code], check=True)
+    final = work / "corpora/run"
+    assert [(final / f"{n}.txt").read_text() for n in range(40)] == ["01234"] * 40
+    assert find_run(work, "corpus", "run").manifest["counts"] == {str(n): 4 for n in range(40)}
