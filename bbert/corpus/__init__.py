@@ -1,0 +1,1 @@
+"""Stage 1: dump or text → sentences → interventions → vocabulary → token store."""

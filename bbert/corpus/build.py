@@ -1,0 +1,251 @@
+"""The steps of a corpus build, each of which a killed and repeated build goes on after.
+
+The text of every source out of its dumps; the final text of every language; the vocabulary; the
+token store of every language; the certificate. What only later steps need lies in `intermediate/`
+and is deleted at the end.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bbert.corpus.certificate import LanguageRecord, certify, check_promises
+from bbert.corpus.compressed import EXPANSION, compression, reading_progress
+from bbert.corpus.config import CorpusConfig
+from bbert.corpus.deal import dealer, document_sizes, kept_pieces, subsample
+from bbert.corpus.dumps import extract_dumps
+from bbert.corpus.encode import encode_text, same_segmentation_rate
+from bbert.corpus.plain_text import read_pieces
+from bbert.corpus.sources import Source
+from bbert.corpus.text import write_text
+from bbert.corpus.token_store import TOKENS
+from bbert.corpus.tokenizer import save_tokenizer
+from bbert.corpus.vocabulary import RESERVED_SCORE, Vocabulary, train_pieces
+from bbert.errors import InputError
+from bbert.fake import give_way
+from bbert.languages import Language
+from bbert.run_directory import Run, write_json_atomically
+
+logger = logging.getLogger(__name__)
+
+CERTIFICATE = "certificate.json"
+_WORTH_WORKERS = 8e6  # bytes of text; below, starting worker processes takes longer than the work
+
+
+@dataclass
+class Build:
+    """A corpus being built in `run.path`.
+
+    `served` says which languages each source serves.
+    """
+
+    run: Run
+    config: CorpusConfig
+    languages: Sequence[Language]
+    sources: Mapping[str, Source]
+    served: Mapping[str, Sequence[Language]]
+    processes: int
+
+    @property
+    def intermediate(self) -> Path:
+        return self.run.path / "intermediate"
+
+    def all_steps(self) -> None:
+        """Do every step that is not done yet; afterwards nothing intermediate is left."""
+        with self.run.step("certificate") as step:
+            if not step.done:
+                self.intermediate.mkdir(exist_ok=True)
+                step.counts.update(self.certificate())
+        self.summarise(step.counts)
+        shutil.rmtree(self.intermediate, ignore_errors=True)
+
+    def certificate(self) -> dict[str, Any]:
+        """Make the corpus, measure it, write `certificate.json` and check what is promised."""
+        counts: dict[str, dict[str, Any]] = {language.name: {} for language in self.languages}
+        for key, users in self.served.items():
+            extracted = self.extract(key)
+            for share, language in enumerate(users):
+                counts[language.name]["extract"] = extracted
+                counts[language.name].update(self.text(key, share, language))
+        vocabulary = self.vocabulary()
+        for language in self.languages:
+            counts[language.name]["tokens"] = self.tokens(language, vocabulary)
+        records = [
+            LanguageRecord(
+                language,
+                np.load(self._characters_file(language)),
+                [{"step": name, **values} for name, values in steps.items() if values],
+                steps["tokens"],
+            )
+            for language in self.languages
+            for steps in (counts[language.name],)
+        ]
+        is_word_piece = np.array([score != RESERVED_SCORE for score in vocabulary.scores])
+        certificate = certify(
+            self.run.path, records, is_word_piece, self._same_segmentation(vocabulary)
+        )
+        certificate["vocabulary"]["kind"] = self.config.vocab
+        certificate["vocabulary"]["segmentation"] = self.config.segmentation
+        certificate["shared_text"] = self.config.shared_text
+        path = self.run.path / CERTIFICATE
+        write_json_atomically(path, certificate)  # to look at, should a promise be broken
+        certificate["promises"] = check_promises(
+            certificate, self.languages, self.config.vocab or "joint"
+        )
+        write_json_atomically(path, certificate)
+        return certificate
+
+    def extract(self, key: str) -> Mapping[str, int]:
+        """The plain text of a source's dumps; no counts where it has none."""
+        source = self.sources[key]
+        if not source.dumps:
+            return {}
+        with self.run.step(f"extract-{key}") as step:
+            if not step.done:
+                work = self.intermediate / f"dump-{key}"
+                shutil.rmtree(work, ignore_errors=True)
+                counts = extract_dumps(
+                    source.dumps, self._extracted(key), work, self.processes, key
+                )
+                step.counts.update(counts)
+        return step.counts
+
+    def text(self, key: str, share: int, language: Language) -> dict[str, Mapping[str, int]]:
+        """The final text of a language; its counts at `select` and `text`."""
+        with self.run.step(f"text-{language.name}") as step:
+            if not step.done:
+                step.counts.update(self._write_text(key, share, language))
+        return step.counts
+
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary, with the tokenizer saved."""
+        path = self.intermediate / "vocabulary.tsv"
+        with self.run.step("vocabulary") as step:
+            if not step.done:
+                logger.info("learning a %s vocabulary of %d", self.config.vocab, self._vocab_size)
+                work = self.intermediate / "pieces"
+                shutil.rmtree(work, ignore_errors=True)
+                work.mkdir()
+                vocabulary = train_pieces(
+                    {language.name: self._text_file(language) for language in self.languages},
+                    self.languages,
+                    self._vocab_size,
+                    self.config.vocab or "joint",
+                    self.config.sample_sentences,
+                    seed=self.config.seed,
+                    work_directory=work,
+                )
+                save_tokenizer(vocabulary, self.run.path / "tokenizer", self.config.segmentation)
+                vocabulary.save(path)
+        return Vocabulary.load(path)
+
+    def tokens(self, language: Language, vocabulary: Vocabulary) -> Mapping[str, int]:
+        """The token store of a language."""
+        with self.run.step(f"tokens-{language.name}") as step:
+            if not step.done:
+                directory = self.run.path / TOKENS / language.name
+                shutil.rmtree(directory, ignore_errors=True)
+                counts = encode_text(
+                    self._text_file(language), vocabulary, self.config.segmentation, directory
+                )
+                step.counts.update(counts)
+        return step.counts
+
+    def summarise(self, certificate: Mapping[str, Any]) -> None:
+        """Headline numbers for the manifest."""
+        for name, entry in certificate["languages"].items():
+            keys = ("documents", "sentences", "words", "word_pieces")
+            self.run.counts[name] = {key: entry[key] for key in keys}
+            self.run.metrics[f"unk_rate/{name}"] = entry["unk_rate"]
+
+    def _write_text(self, key: str, share: int, language: Language) -> dict[str, Any]:
+        source = self.sources[key]
+        files = self._text_files(source)
+        self._text_file(language).parent.mkdir(exist_ok=True)
+        select: Counter[str] = Counter(read=0, dealt=0, kept=0)
+        reading: Counter[str] = Counter()
+        is_dealt = self._is_dealt(key, share)
+        is_kept = self._is_kept(key, is_dealt)
+        text_bytes = sum(path.stat().st_size * EXPANSION[compression(path)] for path in files)
+        with reading_progress(f"{language.name}: sentences and words", files) as advance:
+            counts = write_text(
+                self._text_file(language),
+                kept_pieces(read_pieces(files, reading, advance), is_dealt, is_kept, select),
+                language,
+                self.config.presplit and not source.dumps,
+                [give_way] if self._stands_beside_fake(language) else [],
+                self.processes if text_bytes > _WORTH_WORKERS else 1,
+            )
+            if not counts.documents:
+                raise InputError(self._no_text(source, language, select))
+        np.save(self._characters_file(language), np.flatnonzero(counts.characters))
+        select["other_files"] = len(source.texts) if source.dumps else 0
+        return {"select": {**select, **reading}, "text": counts.numbers()}
+
+    def _is_dealt(self, key: str, share: int) -> Callable[[int], bool]:
+        num_shares = len(self.served[key])
+        if self.config.shared_text == "same" or num_shares == 1:
+            return lambda document: True
+        share_of = dealer(num_shares, self.config.seed, key)
+        return lambda document: share_of(document) == share
+
+    def _is_kept(self, key: str, is_dealt: Callable[[int], bool]) -> Callable[[int], bool]:
+        if self.config.max_bytes is None:
+            return lambda document: True
+        with self.run.step(f"sizes-{key}") as step:
+            path = self.intermediate / f"sizes-{key}.npy"
+            if not step.done:
+                np.save(path, document_sizes(read_pieces(self._text_files(self.sources[key]))))
+        sizes = np.load(path)
+        dealt = np.fromiter((is_dealt(i) for i in range(len(sizes))), np.bool_, len(sizes))
+        kept = subsample(sizes, dealt, self.config.max_bytes, self.config.seed, key)
+        return lambda document: document < len(kept) and bool(kept[document])
+
+    def _same_segmentation(self, vocabulary: Vocabulary) -> dict[tuple[str, str], float]:
+        """For every natural language whose fake is in the corpus too."""
+        by_name = {language.name: language for language in self.languages}
+        return {
+            (language.source, language.name): same_segmentation_rate(
+                self._text_file(by_name[language.source]), vocabulary, self.config.segmentation
+            )
+            for language in self.languages
+            if language.is_fake and language.source in by_name
+        }
+
+    def _stands_beside_fake(self, language: Language) -> bool:
+        return not language.is_fake and any(other.is_fake for other in self.languages)
+
+    def _no_text(self, source: Source, language: Language, select: Mapping[str, int]) -> str:
+        users = self.served[source.key]
+        if select["read"] and not select["dealt"]:
+            return (
+                f"{source.files[0]}: {select['read']} document(s) cannot be dealt to "
+                f"{len(users)} languages; put blank lines between documents, "
+                "or give every language all of them with --shared-text same"
+            )
+        return f"{source.files[0]}: no text in it for {language.name!r}; give another file"
+
+    def _text_files(self, source: Source) -> list[Path]:
+        return [self._extracted(source.key)] * bool(source.dumps) + list(source.texts)
+
+    def _extracted(self, key: str) -> Path:
+        return self.intermediate / f"extracted-{key}.txt.zst"
+
+    def _text_file(self, language: Language) -> Path:
+        return self.run.path / "text" / f"{language.name}.txt.zst"
+
+    def _characters_file(self, language: Language) -> Path:
+        return self.intermediate / f"characters-{language.name}.npy"
+
+    @property
+    def _vocab_size(self) -> int:
+        assert self.config.vocab_size is not None  # filled in by `resolve`
+        return self.config.vocab_size

@@ -1,0 +1,200 @@
+"""The certificate: measured proof of what the interventions did, and the promises they must keep.
+
+Everything is measured on what was written: characters on the final text, vocabulary entries on the
+token stores. A promise that does not hold fails the build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bbert.corpus.token_store import TokenStore
+from bbert.fake import FAKE, GIVE_WAY, SHIFT, TERRITORY
+from bbert.languages import Language
+
+MAXIMUM_UNKNOWN_RATE = 0.001
+_MOVED_CHARACTERS_SHOWN = 100
+
+
+class BrokenPromise(RuntimeError):
+    """The corpus is not what its options promise; the message says which promise, how far off."""
+
+
+@dataclass(frozen=True)
+class LanguageRecord:
+    """What is known of one language of a corpus.
+
+    `characters` are the code points of its final text, white space aside; `steps` the counts in and
+    out of each step, in order; `tokens` the counts of the token store.
+    """
+
+    language: Language
+    characters: npt.NDArray[np.int64]
+    steps: Sequence[Mapping[str, Any]]
+    tokens: Mapping[str, int]
+
+
+def certify(
+    corpus: Path,
+    records: Sequence[LanguageRecord],
+    is_word_piece: npt.NDArray[np.bool_],
+    same_segmentation: Mapping[tuple[str, str], float],
+) -> dict[str, Any]:
+    """The certificate of a corpus.
+
+    Args:
+        corpus: folder with the token stores.
+        records: one for each language, in the order of the corpus.
+        is_word_piece: for every id whether it is neither a special nor an unused entry.
+        same_segmentation: for a language and its fake, the share of lines cut at the same places.
+    """
+    entries = {
+        name: used_entries(corpus, name, len(is_word_piece)) & is_word_piece
+        for name in (record.language.name for record in records)
+    }
+    pairs: dict[str, dict[str, Any]] = {}
+    for one, other in combinations(records, 2):
+        names = (one.language.name, other.language.name)
+        shared = int(np.count_nonzero(entries[names[0]] & entries[names[1]]))
+        pair: dict[str, Any] = {
+            "shared_characters": len(np.intersect1d(one.characters, other.characters)),
+            "shared_vocabulary_entries": shared,
+        }
+        rate = same_segmentation.get(names, same_segmentation.get((names[1], names[0])))
+        if rate is not None:
+            pair["same_segmentation_rate"] = rate
+        pairs["-".join(names)] = pair
+    return {
+        "languages": {
+            record.language.name: _language(record, entries[record.language.name])
+            for record in records
+        },
+        "pairs": pairs,
+        "vocabulary": {
+            "entries": len(is_word_piece),
+            "word_pieces": int(np.count_nonzero(is_word_piece)),
+        },
+    }
+
+
+def check_promises(
+    certificate: Mapping[str, Any], languages: Sequence[Language], vocab: str
+) -> list[str]:
+    """The promises that the corpus keeps, as sentences.
+
+    Raises:
+        BrokenPromise: one does not hold.
+    """
+    kept = []
+    for sentence, holds in _promises(certificate, languages, vocab):
+        if not holds:
+            raise BrokenPromise(f"broken promise: {sentence}")
+        kept.append(sentence)
+    return kept
+
+
+def used_entries(corpus: Path, language: str, vocab_size: int) -> npt.NDArray[np.bool_]:
+    """Which vocabulary entries occur in the token store of a language."""
+    ids = TokenStore.open(corpus, language).ids
+    used = np.zeros(vocab_size, np.bool_)
+    for start in range(0, len(ids), 1 << 22):
+        used[ids[start : start + (1 << 22)]] = True
+    return used
+
+
+def _promises(
+    certificate: Mapping[str, Any], languages: Sequence[Language], vocab: str
+) -> Iterator[tuple[str, bool]]:
+    for one, other in combinations(languages, 2):
+        name = f"{one.name}-{other.name}"
+        pair = certificate["pairs"][name]
+        if one.is_fake != other.is_fake:
+            for key in ("shared_characters", "shared_vocabulary_entries"):
+                what = key.replace("_", " ")
+                yield f"{name} have {pair[key]} {what} (0 promised)", pair[key] == 0
+        rate = pair.get("same_segmentation_rate")
+        if rate is not None and vocab == "mirror":
+            yield f"{name}: {rate:.4%} of lines cut the same (100 % promised)", rate == 1.0
+    for language in languages:
+        entry = certificate["languages"][language.name]
+        rate = entry["unk_rate"]
+        yield (
+            f"{language.name}: [UNK] rate {rate:.4%} (at most {MAXIMUM_UNKNOWN_RATE:.1%} promised)",
+            rate <= MAXIMUM_UNKNOWN_RATE,
+        )
+        lost = _lost(entry)
+        yield f"{language.name}: {lost or 'nothing'} lost on the way (nothing promised)", not lost
+
+
+def _lost(entry: Mapping[str, Any]) -> str:
+    """What went in at one step and neither came out nor was counted as dropped; "" for nothing."""
+    steps = {step["step"]: step for step in entry["steps"]}
+    select, text, tokens = steps["select"], steps["text"], steps["tokens"]
+    losses = {
+        "articles": _missing(steps.get("extract")),
+        "documents before the text": select["kept"] - text["documents"] - text["empty_documents"],
+        "documents": text["documents"] - tokens["documents"],
+        "sentences": text["sentences"] - tokens["sentences"],
+        "words": text["words"] - tokens["words"],
+    }
+    if "extract" in steps and not select["other_files"]:
+        losses["extracted documents"] = steps["extract"]["documents"] - select["read"]
+    return ", ".join(f"{number} {what}" for what, number in losses.items() if number)
+
+
+def _missing(extract: Mapping[str, int] | None) -> int:
+    if extract is None:
+        return 0
+    outcomes = ("documents", "empty_articles", "failed_articles")
+    return extract["articles"] - sum(extract.get(key, 0) for key in outcomes)
+
+
+def _language(record: LanguageRecord, used: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    tokens = record.tokens
+    result: dict[str, Any] = {
+        "documents": tokens["documents"],
+        "sentences": tokens["sentences"],
+        "words": tokens["words"],
+        "word_pieces": tokens["word_pieces"],
+        "unknown": tokens["unknown"],
+        "unk_rate": tokens["unknown"] / tokens["word_pieces"],
+        "characters": len(record.characters),
+        "vocabulary_entries": int(np.count_nonzero(used)),
+        "interventions": [_intervention(name) for name in record.language.interventions],
+        "steps": list(record.steps),
+    }
+    moved = moved_characters(record.characters)
+    if len(moved) and not record.language.is_fake:
+        shown = [f"U+{code:04X}" for code in moved[:_MOVED_CHARACTERS_SHOWN].tolist()]
+        result["gave_way_to_fake"] = {
+            "num_characters": len(moved),
+            "characters": shown,
+            "bijection": GIVE_WAY.description(),
+        }
+    return result
+
+
+def _intervention(name: str) -> dict[str, Any]:
+    assert name == "fake"
+    first, last = TERRITORY
+    return {
+        "name": name,
+        "variant": "corrected",  # the released code stops at a character that cannot be shifted
+        "shift": SHIFT,
+        "code_points": f"U+{first:04X}..U+{last:04X}",
+        "bijection": FAKE.description(),
+    }
+
+
+def moved_characters(characters: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The characters that a plain text had in the fake alphabet, of those that it has now."""
+    first, last, image = GIVE_WAY.ranges[0]
+    in_image = (characters >= image) & (characters <= image + last - first)
+    return characters[in_image] - image + first

@@ -1,0 +1,147 @@
+"""Options of `bbert corpus build` and `bbert corpus inspect`.
+
+Options that are None take the value of one of two tables below, by whether the corpus is built from
+the embedded sample or from real data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from bbert.corpus.sources import split_option
+from bbert.errors import InputError
+from bbert.languages import parse_languages
+from bbert.stage_config import (
+    EXECUTION,
+    Repeated,
+    StageConfig,
+    Switch,
+    default_work,
+    knobs_that_differ,
+)
+
+SAMPLE_DEFAULTS: dict[str, Any] = {
+    "languages": ("enfake", "en"),
+    "vocab_size": 300,  # for each language: the small world has few words
+    "vocab": "mirror",
+}
+REAL_DEFAULTS: dict[str, Any] = {
+    "vocab_size": 60_000,
+    "vocab": "joint",
+}
+
+MINIMUM_VOCAB_SIZE = 64
+
+
+@dataclass(frozen=True)
+class CorpusConfig(StageConfig):
+    """Build a corpus: text of several languages, a vocabulary, a token store and a certificate.
+
+    Without --dump and --text it is built from the embedded sample.
+    """
+
+    languages: tuple[str, ...] | None = None
+    """Languages of the corpus, the source language first; "fake" after a code shifts its characters
+    (enfake). Without it, those of --dump and --text; for the sample, enfake en."""
+    dump: Repeated = ()
+    """LANGUAGE=FILE: a MediaWiki dump (.xml, .xml.bz2, .xml.gz, or a pattern for its parts)."""
+    text: Repeated = ()
+    """LANGUAGE=FILE: plain or compressed text, one paragraph a line, a blank line between documents
+    (or a pattern for several files)."""
+    presplit: Switch = False
+    """Every line of --text is one sentence already."""
+    max_bytes: int | None = None
+    """Keep at most so many bytes of raw text of each language: whole documents, drawn by seed."""
+    shared_text: Literal["disjoint", "same"] = "disjoint"
+    """What languages of one source get (en and enfake): documents dealt out in turn, so that
+    nothing is parallel, or the same documents, as in K et al. 2020."""
+    vocab_size: int | None = None
+    """Entries of the vocabulary, special and unused ones included; without it 60000, for the sample
+    300 for each language."""
+    vocab: Literal["joint", "mirror"] | None = None
+    """joint: learned on all languages together; mirror: a fake language gets a shifted copy of its
+    source's pieces, so that both are cut alike. Without it joint, for the sample mirror."""
+    segmentation: Literal["greedy", "unigram"] = "greedy"
+    """How words are cut: longest match first (WordPiece) or most probable cut (SentencePiece)."""
+    sample_sentences: int = 2_000_000
+    """Sentences that the vocabulary is learned from, over all languages."""
+    processes: int | None = field(default=None, metadata=EXECUTION)
+    """Worker processes; without it, one for each processor."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.languages is not None:
+            if not self.languages:
+                raise InputError("--languages: name at least one language, such as enfake en")
+            parse_languages(self.languages)
+        for option, values in (("--dump", self.dump), ("--text", self.text)):
+            for value in values:
+                split_option(option, value)
+        if self.max_bytes is not None and self.max_bytes < 1:
+            raise InputError(f"--max-bytes {self.max_bytes}: give a number of bytes from 1 on")
+        if self.vocab_size is not None and self.vocab_size < MINIMUM_VOCAB_SIZE:
+            raise InputError(
+                f"--vocab-size {self.vocab_size} is too small; give {MINIMUM_VOCAB_SIZE} or more"
+            )
+        if self.sample_sentences < 1:
+            raise InputError(f"--sample-sentences {self.sample_sentences}: give 1 or more")
+        if self.processes is not None and self.processes < 1:
+            raise InputError(f"--processes {self.processes}: give 1 or more")
+        if self.presplit and not self.text:
+            raise InputError("--presplit says how --text is to be read; give --text LANGUAGE=FILE")
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the corpus is built from the embedded sample."""
+        return not self.dump and not self.text
+
+
+def resolve(config: CorpusConfig) -> CorpusConfig:
+    """`config` with every option that depends on the kind of input filled in.
+
+    Raises:
+        InputError: the languages do not go together with `--vocab`.
+    """
+    defaults = SAMPLE_DEFAULTS if config.is_sample else REAL_DEFAULTS
+    keys = dict.fromkeys(value.split("=")[0] for value in config.dump + config.text)
+    filled = {"languages": tuple(keys), **defaults}
+    chosen = {key: value for key, value in filled.items() if getattr(config, key) is None}
+    resolved = replace(config, **chosen)
+    languages = parse_languages(resolved.languages or ())
+    if config.is_sample and "vocab_size" in chosen:
+        resolved = replace(resolved, vocab_size=chosen["vocab_size"] * len(languages))
+    has_fake = any(language.is_fake for language in languages)
+    if resolved.vocab == "mirror" and not has_fake:
+        if config.vocab is None:
+            return replace(resolved, vocab="joint")
+        raise InputError(
+            "--vocab mirror copies the pieces of a fake language; add one, as in enfake"
+        )
+    return resolved
+
+
+def run_name(config: CorpusConfig) -> str:
+    """The name of the run that a command as typed writes, unless it has `--name`."""
+    if config.name is not None:
+        return config.name
+    resolved = resolve(config)
+    words = ["sample"] if config.is_sample else []
+    words += [*(resolved.languages or ())]
+    words += knobs_that_differ(config, leave_out=frozenset({"languages", "dump", "text"}))
+    return "-".join(words)
+
+
+@dataclass(frozen=True)
+class InspectConfig:
+    """Show what a corpus holds: counts, lengths, overlap between languages, certificate."""
+
+    corpus: tyro.conf.Positional[str | None] = None
+    """Name or folder of the corpus; without it, the newest."""
+    work: Path = field(default_factory=default_work)
+    """Folder that holds all runs; also $BBERT_WORK."""
+    debug: Switch = False
+    """Show the traceback of an error."""

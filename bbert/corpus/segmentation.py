@@ -1,0 +1,65 @@
+"""Cutting words into word-pieces: `greedy` or `unigram`.
+
+`greedy` is WordPiece's longest match first, as the released code of K et al. 2020 does; a word that
+it cannot finish, or of more than 100 characters, is [UNK] as a whole. `unigram` is the likeliest
+cut under the pieces' log-probabilities, as SentencePiece does; only the characters that the
+vocabulary lacks are [UNK].
+
+Both are the models of the `tokenizers` library, the very ones that the saved tokenizer holds, so
+that the two cannot differ. For `unigram` a piece that begins a word is spelled with a space before
+it: no word contains a space, so that no character of a text is taken for the mark (as would be
+SentencePiece's `▁`), and decoding is joining.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from tokenizers import models
+
+from bbert.corpus.unigram_pieces import CONTINUATION, MAX_WORD_CHARACTERS
+from bbert.corpus.vocabulary import UNKNOWN_ID, Vocabulary
+
+Segmentation = Literal["greedy", "unigram"]
+
+WORD_START = " "
+
+
+def segmentation_model(vocabulary: Vocabulary, segmentation: Segmentation) -> models.Model:
+    """The model that cuts one word."""
+    if segmentation == "greedy":
+        return models.WordPiece(
+            vocabulary.ids,
+            unk_token=vocabulary.tokens[UNKNOWN_ID],
+            continuing_subword_prefix=CONTINUATION,
+            max_input_chars_per_word=MAX_WORD_CHARACTERS,
+        )
+    return models.Unigram(unigram_entries(vocabulary), UNKNOWN_ID, byte_fallback=False)
+
+
+def unigram_entries(vocabulary: Vocabulary) -> list[tuple[str, float]]:
+    """Spelling and log-probability of every entry, as the unigram model takes them.
+
+    The model gives an unknown character ten less than the lowest log-probability, which is that of
+    the reserved entries: a word is never cut through [UNK] where its characters are covered.
+    """
+    first_piece = vocabulary.num_reserved
+    spelled = list(vocabulary.tokens[:first_piece])
+    for token in vocabulary.tokens[first_piece:]:
+        is_continuation = token.startswith(CONTINUATION)
+        spelled.append(token[len(CONTINUATION) :] if is_continuation else WORD_START + token)
+    return list(zip(spelled, vocabulary.scores, strict=True))
+
+
+class Segmenter:
+    """Cuts words into ids."""
+
+    def __init__(self, vocabulary: Vocabulary, segmentation: Segmentation) -> None:
+        self._model = segmentation_model(vocabulary, segmentation)
+        self._prefix = "" if segmentation == "greedy" else WORD_START
+
+    def cut(self, words: Iterable[str]) -> list[list[int]]:
+        """Ids of each word's pieces; at least one for each."""
+        tokenize, prefix = self._model.tokenize, self._prefix
+        return [[token.id for token in tokenize(prefix + word)] for word in words]

@@ -1,0 +1,134 @@
+"""Final corpus text as numbers: distinct words, and for every word of the text which one it is.
+
+The final text has one sentence a line, words separated by one space and a blank line between
+documents. A block of it is taken apart by array operations on its bytes; Python touches only the
+distinct words of a block, so the cost grows with the vocabulary of a text and hardly with its size.
+
+Shape suffixes: `W` words, `S` sentences, `B` bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+BLOCK_BYTES = 4 << 20  # small enough for a core's cache, large enough to meet each word often
+
+_SPACE, _NEWLINE = 0x20, 0x0A
+
+
+class WordBlock(NamedTuple):
+    """Consecutive sentences of a text.
+
+    `types` holds the distinct words in UTF-8 (and perhaps an empty one, which stands for a blank
+    line and occurs nowhere), `words_W` (int32) an index into it for every word,
+    `sentence_lengths_S` (int64) the number of words of each sentence, and `starts_document_S`
+    (bool) whether a document begins there.
+    """
+
+    types: list[bytes]
+    words_W: npt.NDArray[np.int32]
+    sentence_lengths_S: npt.NDArray[np.int64]
+    starts_document_S: npt.NDArray[np.bool_]
+
+
+def word_blocks(
+    text_file: Path,
+    block_bytes: int | None = None,
+    on_read: Callable[[float], None] | None = None,
+) -> Iterator[WordBlock]:
+    """Read a text block by block.
+
+    Args:
+        text_file: plain (`.txt`) or zstandard-compressed (`.txt.zst`) text.
+        block_bytes: about how much text is in memory at a time; `BLOCK_BYTES` without it.
+        on_read: called with the megabytes of the file that each block took (compressed size).
+    """
+    after_blank_line = True
+    for text in _line_blocks(text_file, block_bytes or BLOCK_BYTES, on_read):
+        block, after_blank_line = _take_apart(text, after_blank_line)
+        yield block
+
+
+def count_sentences(text_file: Path) -> int:
+    """Number of lines that are not blank."""
+    total, last = 0, _NEWLINE
+    for text in _line_blocks(text_file, BLOCK_BYTES, None):
+        buffer_B = np.frombuffer(text, np.uint8)
+        ends = buffer_B == _NEWLINE
+        total += int(np.count_nonzero(ends[1:] & ~ends[:-1])) + int(ends[0] and last != _NEWLINE)
+        last = buffer_B[-1]
+    return total
+
+
+def _take_apart(text: bytes, after_blank_line: bool) -> tuple[WordBlock, bool]:
+    """The block and whether its last line is blank."""
+    import pyarrow
+
+    buffer_B = np.frombuffer(text, np.uint8)
+    newline_B = buffer_B == _NEWLINE
+    ends = np.flatnonzero(newline_B | (buffer_B == _SPACE))
+    # Every word keeps the space or line break after it, which makes the block one contiguous
+    # Arrow array without copying a word; line breaks become spaces, so that a word is one type.
+    offsets = np.zeros(len(ends) + 1, np.int32)
+    np.add(ends, 1, out=offsets[1:], casting="unsafe")
+    spaced_B = np.where(newline_B, np.uint8(_SPACE), buffer_B)
+    words = pyarrow.BinaryArray.from_buffers(
+        pyarrow.binary(), len(ends), [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(spaced_B)]
+    )
+    encoded = words.dictionary_encode()
+    words_W = encoded.indices.to_numpy()
+    types = [word[:-1] for word in encoded.dictionary.to_pylist()]
+    is_line_end = newline_B[ends]
+    line_ends = np.flatnonzero(is_line_end)
+    empty = types.index(b"") if b"" in types else -1
+    if empty >= 0:  # blank lines (and doubled spaces, should there be any)
+        is_word = words_W != empty
+        counts_before = np.concatenate(([0], np.cumsum(is_word)))[line_ends + 1]
+        words_W = words_W[is_word]
+    else:
+        counts_before = line_ends + 1
+    line_lengths = np.diff(counts_before, prepend=0)
+    is_blank = line_lengths == 0
+    follows_blank = np.concatenate(([after_blank_line], is_blank[:-1]))
+    block = WordBlock(
+        types, words_W, line_lengths[~is_blank].astype(np.int64), follows_blank[~is_blank]
+    )
+    return block, bool(is_blank[-1])
+
+
+def _line_blocks(
+    text_file: Path, block_bytes: int, on_read: Callable[[float], None] | None
+) -> Iterator[bytes]:
+    """Whole lines, about `block_bytes` at a time; every line ends with a line break."""
+    with text_file.open("rb") as file:
+        stream = _decompressed(file, text_file)
+        rest, position = b"", 0
+        while chunk := stream.read(block_bytes):
+            end = chunk.rfind(b"\n") + 1
+            if end == 0:  # a line longer than the block
+                rest += chunk
+                continue
+            yield rest + chunk[:end]
+            rest = chunk[end:]
+            if on_read is not None:
+                on_read((file.tell() - position) / 1e6)
+                position = file.tell()
+        if rest:
+            yield rest + b"\n"
+        if on_read is not None:
+            on_read((file.tell() - position) / 1e6)
+
+
+def _decompressed(file: BinaryIO, path: Path) -> io.RawIOBase | BinaryIO:
+    if path.suffix != ".zst":
+        return file
+    import zstandard
+
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return io.BufferedReader(reader, 1 << 20)  # type: ignore[arg-type]

@@ -1,0 +1,153 @@
+"""Options of `bbert finetune`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import tyro
+
+from bbert.finetune.fusion import FUSIONS
+from bbert.finetune.heads import HEADS
+from bbert.finetune.layer_sets import ALL, parse_layers
+from bbert.finetune.recipes import RECIPES
+from bbert.finetune.tasks import TASKS
+from bbert.stage_config import StageConfig
+
+# The tables decide what there is; the help and the checks below follow them.
+TaskName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join(TASKS) + "}")]
+HeadName = Annotated[str | None, tyro.conf.arg(metavar="{" + ",".join(HEADS) + "}")]
+FusionName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join(FUSIONS) + "}")]
+RecipeName = Annotated[str | None, tyro.conf.arg(metavar="{" + ",".join(RECIPES) + "}")]
+
+Value = TypeVar("Value")
+
+_WITH_DLFA = ("fusion_layer", "fusion_gate", "fusion_pool")
+_POSITIVE = (
+    "fusion_layer", "max_train_examples", "max_eval_examples", "epochs", "batch_size",
+    "learning_rate", "adam_epsilon", "seeds",
+)  # fmt: skip
+_SHORTEST = 8
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(StageConfig):
+    """Fine-tune an encoder on one language and test it on others, for several seeds.
+
+    With nothing given: the newest model, named entities, from the model's first language to all.
+    """
+
+    model: str | None = None
+    """Name or folder of a models run, a save_pretrained folder (BERT, XLM-R; safetensors), or a hub
+    id; the newest models run without it."""
+    task: TaskName = "ner"
+    """What to learn."""
+    data: Path | None = None
+    """Folder with the task's files, or a folder with such folders; a model of the embedded sample
+    takes the sample's."""
+    train_lang: str | None = None
+    """Source language; enfake is the data of en as Fake-English. The model's first without it."""
+    eval_langs: tuple[str, ...] = ()
+    """Languages to test on; all languages of the model without it."""
+    head: HeadName = None
+    """Task layer; by default the task's usual one."""
+    fusion: FusionName = "last"
+    """How layers become the representation that the head reads."""
+    fusion_layer: int | None = None
+    """Lower layer that dlfa fuses with the last, from 1; two thirds of the depth without it."""
+    fusion_gate: Literal["sigmoid", "paper"] | None = None
+    """Gate of dlfa: sigmoid (default), bounded; or literally eq. 3-4 of the paper."""
+    fusion_pool: Literal["masked", "paper"] | None = None
+    """Sentence mean of dlfa: over word-pieces (masked, default), or with the padding counted."""
+    random_init: str | None = None
+    """Draw these encoder layers afresh first, e.g. 1-2 or 1-2,5; all: everything, a floor."""
+    init: Literal["bert", "torch"] | None = None
+    """Distribution for --random-init: N(0, 0.02) as BERT (default), or PyTorch's own."""
+    recipe: RecipeName = None
+    """Hyper-parameters of a paper; options given here win over it."""
+    max_train_examples: int | None = None
+    """Train on a random part of the training data; 2000 on the sample."""
+    max_eval_examples: int | None = None
+    """Test on a random part of each test set, the same rows for every language and seed."""
+    epochs: int | None = None
+    """Passes over the training data (default 3; sample 2)."""
+    batch_size: int | None = None
+    """Examples a step (default 32)."""
+    learning_rate: float | None = None
+    """Peak rate (default 3e-5; sample 5e-4)."""
+    max_length: int | None = None
+    """Word-pieces of an example at most, specials counted (default 128)."""
+    warmup: float | None = None
+    """Share of the steps in which the rate rises (default 0.1); then it falls linearly."""
+    weight_decay: float | None = None
+    """Of AdamW, not on biases and normalisation (default 0.01)."""
+    adam_epsilon: float | None = None
+    """Of AdamW (default 1e-8)."""
+    dropout: float | None = None
+    """Before the task layer (default: the model's own)."""
+    selection: Literal["last", "best-dev"] | None = None
+    """Which epoch counts: the last (default), or the best on the source language's dev data."""
+    seeds: int | None = None
+    """Runs with the seeds SEED, SEED+1, ... (default 1; sample 3); every value is kept."""
+    precision: Literal["fp32", "bf16"] | None = None
+    """Arithmetic: bf16 on a GPU that has it, else fp32."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_of("--task", self.task, TASKS)
+        _one_of("--fusion", self.fusion, FUSIONS)
+        if self.head is not None:
+            _one_of("--head", self.head, HEADS)
+        if self.recipe is not None:
+            _one_of("--recipe", self.recipe, RECIPES)
+            if self.task not in RECIPES[self.recipe]:
+                known = ", ".join(RECIPES[self.recipe])
+                raise ValueError(
+                    f"--recipe {self.recipe} has no settings for {self.task} ({known})"
+                )
+        for name in _WITH_DLFA:
+            if self.fusion == "last" and getattr(self, name) is not None:
+                raise ValueError(f"{_flag(name)} is an option of --fusion dlfa; add that")
+        if self.random_init not in (None, ALL):
+            try:
+                parse_layers(self.random_init)
+            except ValueError as error:
+                raise ValueError(f"--random-init: {error}") from None
+        if self.init is not None and self.random_init is None:
+            raise ValueError("--init says how --random-init draws; give --random-init too")
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{_flag(name)} {value} must be greater than 0")
+        if self.max_length is not None and self.max_length < _SHORTEST:
+            raise ValueError(f"--max-length {self.max_length}: give at least {_SHORTEST}")
+        if self.weight_decay is not None and not self.weight_decay >= 0:
+            raise ValueError(f"--weight-decay {self.weight_decay} must not be negative")
+        for name in ("warmup", "dropout"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ValueError(f"{_flag(name)} {value} must be a share from 0 to less than 1")
+        repeated = [lang for lang in self.eval_langs if self.eval_langs.count(lang) > 1]
+        if repeated:
+            raise ValueError(f"--eval-langs names {repeated[0]} twice")
+
+
+def resolved(value: Value | None) -> Value:
+    """An option of a resolved configuration, which has a value."""
+    assert value is not None
+    return value
+
+
+def _one_of(flag: str, value: str, table: Mapping[str, Any]) -> None:
+    if value not in table:
+        import difflib
+
+        close = difflib.get_close_matches(value, table, n=1)
+        mend = f"did you mean {close[0]}?" if close else f"there is {', '.join(table)}"
+        raise ValueError(f"{flag} {value!r} is unknown; {mend}")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,146 @@
+"""Load an encoder and its tokenizer from a model folder; no network, no code from the folder.
+
+For a model of bbert every text goes through the pipeline of its corpus (`Language.apply`) before it
+is cut into word-pieces; for a foreign model (mBERT, XLM-R) only where the language has
+interventions, since its own tokenizer defines what it saw.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from bbert.errors import InputError
+from bbert.finetune.model_folder import ModelFolder
+from bbert.languages import Language
+
+logger = logging.getLogger(__name__)
+
+_PADDED_VOCABULARY = 128  # a vocabulary may be rounded up to a multiple of at most this
+
+
+class Encoder(NamedTuple):
+    """A loaded encoder; `fresh_pooler` where the folder has no weights for the pooler."""
+
+    module: nn.Module
+    fresh_pooler: bool
+
+
+class PieceIds:
+    """A model's tokenizer: texts to word-piece ids, and the ids of its specials."""
+
+    def __init__(self, folder: ModelFolder) -> None:
+        self.tokenizer: Any = _load_tokenizer(folder)
+        self.own_model = bool(folder.own)
+        self.separators: dict[str, int] = dict(folder.own.get("language_separators") or {})
+        self.double_separator = folder.config["model_type"] != "bert"
+        self.num_segments = int(folder.config.get("type_vocab_size", 1))
+        self.cls_id = self._special("cls", folder)
+        self.sep_id = self._special("sep", folder)
+        self.pad_id = self._special("pad", folder)
+        self.unk_id = self._special("unk", folder)
+
+    def cut(self, texts: Sequence[str], language: Language) -> list[npt.NDArray[np.int32]]:
+        """Word-piece ids of every text, without specials."""
+        if not texts:
+            return []
+        if self.own_model or language.interventions:
+            lines = [text.replace("\n", " ").replace("\r", " ") for text in texts]
+            texts = language.apply("\n".join(lines)).split("\n")
+            assert len(texts) == len(lines)
+        encoded = self.tokenizer(
+            list(texts), add_special_tokens=False, return_attention_mask=False,
+            return_token_type_ids=False, verbose=False,
+        )  # fmt: skip
+        return [np.array(ids, np.int32) for ids in encoded["input_ids"]]
+
+    def separator(self, language: str) -> int:
+        """The id that ends a text of `language`: its own one in a model with language ids."""
+        if self.separators and language not in self.separators:
+            logger.warning(
+                "the model has language ids but none for %r: its texts end in [SEP]", language
+            )
+        return self.separators.get(language, self.sep_id)
+
+    def _special(self, name: str, folder: ModelFolder) -> int:
+        number = getattr(self.tokenizer, f"{name}_token_id")
+        if number is None:
+            raise InputError(f"{folder.path}: its tokenizer has no {name} token")
+        return int(number)
+
+
+def load_encoder(folder: ModelFolder, seed: int) -> Encoder:
+    """The encoder of a model folder in float32, in evaluation mode.
+
+    Args:
+        folder: where it is.
+        seed: of a pooler that the folder has no weights for.
+
+    Raises:
+        InputError: weights that are missing, damaged or belong to another configuration.
+    """
+    from transformers import AutoModel
+
+    with quiet_transformers(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            module, info = AutoModel.from_pretrained(
+                folder.path, local_files_only=True, trust_remote_code=False,
+                use_safetensors=True, output_loading_info=True, dtype=torch.float32,
+            )  # fmt: skip
+        except Exception as error:  # safetensors, JSON, shapes: the library has a class for each
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+            raise InputError(f"{folder.path}: the weights cannot be loaded: {reason}") from None
+    missing = sorted(info["missing_keys"])
+    fresh = [key for key in missing if key.startswith("pooler.")]
+    lost = [key for key in missing if key not in fresh]
+    mismatched = sorted(str(key) for key in info.get("mismatched_keys", ()))
+    if lost or mismatched:
+        raise InputError(
+            f"{folder.path}: the weights do not belong to config.json "
+            f"({len(lost) + len(mismatched)} tensors, e.g. {(lost + mismatched)[0]})"
+        )
+    return Encoder(module, bool(fresh))
+
+
+def _load_tokenizer(folder: ModelFolder) -> Any:
+    from transformers import AutoTokenizer
+
+    with quiet_transformers():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder.path, local_files_only=True, trust_remote_code=False
+            )
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+            raise InputError(f"{folder.path}: the tokenizer cannot be loaded: {reason}") from None
+    in_tokenizer, in_model = len(tokenizer), int(folder.config["vocab_size"])
+    padded = in_model % 8 == 0 and 0 <= in_model - in_tokenizer < _PADDED_VOCABULARY
+    if in_tokenizer != in_model and not padded:
+        raise InputError(
+            f"{folder.path}: the tokenizer has {in_tokenizer} entries and the model {in_model}: "
+            "they do not belong together"
+        )
+    return tokenizer
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Without progress bars and the report about heads that an encoder has no use for."""
+    from transformers.utils import logging as transformers_logging
+
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
+        transformers_logging.enable_progress_bar()

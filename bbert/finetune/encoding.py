@@ -1,0 +1,194 @@
+"""Examples as word-piece ids, the same for every seed of a run.
+
+`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`; XLM-R has two separators between A and B. A model that
+was pretrained with language ids gets each text's own separator in place of [SEP].
+
+Words of a labelled sentence are cut one by one, so that labels stay with their words: where basic
+tokenisation splits a word ("U.S."), the pieces of all its parts belong to it, and its first piece
+speaks for it. A word that gives no piece at all is [UNK]. Every word type is cut once.
+
+Too long: word-pieces beyond the limit are cut off. A word whose first piece is lost is counted, and
+counts as wrongly predicted in evaluation. A pair loses word-pieces from its longer text first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from bbert.errors import InputError
+from bbert.finetune.encoder import PieceIds
+from bbert.finetune.tasks.task import Example, Sentence, TextPair
+from bbert.languages import Language
+
+Ids = npt.NDArray[np.int32]
+
+
+@dataclass
+class EncodedExamples:
+    """Examples as a model reads them, in file order.
+
+    Attributes:
+        ids: word-piece ids of every example with its specials.
+        word_positions: where the words' first pieces are; None for pairs.
+        second_starts: where the second text begins; None where the encoder has one segment.
+        labels: label ids of the words that are within the limit, or one of the pair.
+        pad_id: id for padding.
+        counts: `truncated_examples`, `truncated_words` (first piece lost), `words_without_pieces`.
+    """
+
+    ids: list[Ids]
+    word_positions: list[Ids] | None
+    second_starts: npt.NDArray[np.int64] | None
+    labels: list[Ids]
+    pad_id: int
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Word-pieces of every example."""
+        return np.array([len(row) for row in self.ids], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class LabelIds:
+    """Label → id, with a message for a label that the training data do not have."""
+
+    ids: Mapping[str, int]
+
+    def of(self, example: Example, first: int) -> list[int]:
+        """Ids of the first `first` labels; all labels are checked."""
+        for word, label in enumerate(example.labels):
+            if label not in self.ids:
+                where = f"{example.file}:{example.line + word}"
+                raise InputError(
+                    f"{where}: label {label!r} does not occur in the training data "
+                    f"(there: {', '.join(self.ids)})"
+                )
+        return [self.ids[label] for label in example.labels[:first]]
+
+
+class PieceCutter:
+    """Texts of one language to word-piece ids, every distinct text cut once."""
+
+    def __init__(self, pieces: PieceIds, language: Language) -> None:
+        self.pieces, self.language = pieces, language
+        self.separator = pieces.separator(language.name)
+        self._known: dict[str, Ids] = {}
+
+    def learn(self, texts: Iterable[str]) -> None:
+        """Cut the texts that are new, all in one call."""
+        new = sorted(set(texts) - self._known.keys())
+        self._known.update(zip(new, self.pieces.cut(new, self.language), strict=True))
+
+    def __getitem__(self, text: str) -> Ids:
+        return self._known[text]
+
+
+def encode_examples(
+    examples: Sequence[Example],
+    language: Language,
+    pieces: PieceIds,
+    labels: Sequence[str],
+    max_length: int,
+) -> EncodedExamples:
+    """Encode the examples of one language.
+
+    Args:
+        examples: sentences or pairs, not mixed.
+        language: its interventions are applied to the texts.
+        pieces: the tokenizer of the model.
+        labels: the labels in the order of their ids.
+        max_length: word-pieces of an example at most, specials counted.
+
+    Raises:
+        InputError: a label that is not in `labels`, with file and line.
+    """
+    label_ids = LabelIds({label: number for number, label in enumerate(labels)})
+    cutter = PieceCutter(pieces, language)
+    if isinstance(examples[0], Sentence):
+        sentences = [example for example in examples if isinstance(example, Sentence)]
+        return _encode_sentences(sentences, cutter, label_ids, max_length)
+    pairs = [example for example in examples if isinstance(example, TextPair)]
+    return _encode_pairs(pairs, cutter, cutter, label_ids, max_length)
+
+
+def _encode_sentences(
+    sentences: Sequence[Sentence], cutter: PieceCutter, label_ids: LabelIds, max_length: int
+) -> EncodedExamples:
+    pieces = cutter.pieces
+    cutter.learn(word for sentence in sentences for word in sentence.words)
+    unknown = np.array([pieces.unk_id], np.int32)
+    room = max_length - 2
+    encoded = EncodedExamples([], [], None, [], pieces.pad_id)
+    assert encoded.word_positions is not None
+    truncated = lost = without = 0
+    for sentence in sentences:
+        cut = [cutter[word] for word in sentence.words]
+        without += sum(not len(word) for word in cut)
+        cut = [word if len(word) else unknown for word in cut]
+        starts = np.cumsum([0, *(len(word) for word in cut[:-1])])
+        kept = int(np.searchsorted(starts, room))
+        body = np.concatenate(cut)
+        truncated += len(body) > room
+        lost += len(cut) - kept
+        ids = np.empty(min(len(body), room) + 2, np.int32)
+        ids[0], ids[1:-1], ids[-1] = pieces.cls_id, body[:room], cutter.separator
+        encoded.ids.append(ids)
+        encoded.word_positions.append((starts[:kept] + 1).astype(np.int32))
+        encoded.labels.append(np.array(label_ids.of(sentence, kept), np.int32))
+    encoded.counts = {
+        "truncated_examples": truncated,
+        "truncated_words": lost,
+        "words_without_pieces": without,
+    }
+    return encoded
+
+
+def _encode_pairs(
+    pairs: Sequence[TextPair],
+    first_cutter: PieceCutter,
+    second_cutter: PieceCutter,
+    label_ids: LabelIds,
+    max_length: int,
+) -> EncodedExamples:
+    pieces = first_cutter.pieces
+    first_cutter.learn(pair.first for pair in pairs)
+    second_cutter.learn(pair.second for pair in pairs)
+    between = np.array(
+        [first_cutter.separator, *[first_cutter.separator] * pieces.double_separator], np.int32
+    )
+    end = np.array([second_cutter.separator], np.int32)
+    begin = np.array([pieces.cls_id], np.int32)
+    room = max_length - len(begin) - len(between) - len(end)
+    encoded = EncodedExamples([], None, None, [], pieces.pad_id)
+    second_starts = []
+    truncated = 0
+    for pair in pairs:
+        first, second = first_cutter[pair.first], second_cutter[pair.second]
+        if len(first) + len(second) > room:
+            truncated += 1
+            kept = _longest_first(len(first), len(second), room)
+            first, second = first[: kept[0]], second[: kept[1]]
+        encoded.ids.append(np.concatenate([begin, first, between, second, end]))
+        second_starts.append(len(begin) + len(first) + len(between))
+        encoded.labels.append(np.array(label_ids.of(pair, 1), np.int32))
+    if pieces.num_segments > 1:
+        encoded.second_starts = np.array(second_starts, np.int64)
+    encoded.counts = {"truncated_examples": truncated}
+    return encoded
+
+
+def _longest_first(first: int, second: int, room: int) -> tuple[int, int]:
+    """Lengths after taking word-pieces off the longer text, the second where both are equal."""
+    shorter = min(first, second)
+    if 2 * shorter >= room:
+        kept_first = (room + 1) // 2
+        return kept_first, room - kept_first
+    return (shorter, room - shorter) if first <= second else (room - shorter, shorter)

@@ -1,0 +1,158 @@
+"""Save a fine-tuned network, and load one again.
+
+With fusion `last` the folder is a plain Hugging Face one (`…ForTokenClassification` or
+`…ForSequenceClassification`) that the Auto classes load. A fused network has no such class: its
+folder holds `config.json` of model type `bbert-finetuned`, which the Auto classes refuse instead of
+loading half of it, and `load_network` reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from bbert.errors import InputError
+from bbert.finetune.encoder import quiet_transformers
+from bbert.finetune.network import FinetunedNetwork, NetworkSettings, assemble
+from bbert.run_directory import read_json
+
+MODEL_TYPE = "bbert-finetuned"
+_HUGGING_FACE_HEADS = {"linear": "token", "classifier": "sequence"}
+
+
+def export(
+    network: FinetunedNetwork,
+    settings: NetworkSettings,
+    labels: Sequence[str],
+    tokenizer: Any,
+    directory: Path,
+    notes: dict[str, Any],
+) -> None:
+    """Write the folder of a fine-tuned network.
+
+    Args:
+        network: the network, on any device.
+        settings: what it was built from.
+        labels: in the order of their ids.
+        tokenizer: saved beside the weights.
+        directory: created; must not exist.
+        notes: kept in config.json (task, language, model).
+    """
+    directory.mkdir(parents=True)
+    network = network.cpu().eval()
+    if settings.fusion == "last" and settings.head in _HUGGING_FACE_HEADS:
+        model = as_hugging_face(network, settings.head, labels)
+        model.config.bbert_finetuned = {**notes, **asdict(settings)}
+        with quiet_transformers(), _full_disk_as_os_error(directory):
+            model.save_pretrained(directory)
+    else:
+        with _full_disk_as_os_error(directory):
+            _save_fused(network, settings, labels, directory, notes)
+    tokenizer.save_pretrained(directory)
+
+
+def as_hugging_face(network: FinetunedNetwork, head: str, labels: Sequence[str]) -> Any:
+    """The network as a Hugging Face model with the same weights and the same logits."""
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+    config = _with_labels(network.encoder.config, labels)
+    of_words = _HUGGING_FACE_HEADS[head] == "token"
+    auto = AutoModelForTokenClassification if of_words else AutoModelForSequenceClassification
+    with torch.random.fork_rng(devices=[]):
+        model = auto.from_config(config)
+    weights = {
+        f"{model.base_model_prefix}.{name}": tensor
+        for name, tensor in network.encoder.state_dict().items()
+    }
+    linear, pooler = network.head.linear, getattr(network.head, "pooler", None)
+    assert isinstance(linear, nn.Linear)
+    if of_words or isinstance(model.classifier, nn.Linear):
+        weights |= {"classifier.weight": linear.weight, "classifier.bias": linear.bias}
+        if isinstance(pooler, nn.Module):
+            prefix = f"{model.base_model_prefix}.pooler"
+            weights |= {f"{prefix}.{name}": t for name, t in pooler.state_dict().items()}
+    else:  # the head of XLM-R has the pooler's dense layer inside
+        assert isinstance(pooler, nn.Module)
+        weights |= {f"classifier.{name}": t for name, t in pooler.state_dict().items()}
+        weights |= {
+            "classifier.out_proj.weight": linear.weight,
+            "classifier.out_proj.bias": linear.bias,
+        }
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+def load_network(directory: Path) -> tuple[FinetunedNetwork, tuple[str, ...]]:
+    """A fused network that `export` wrote, in evaluation mode, and its labels.
+
+    Raises:
+        InputError: the folder is none of `export` with a fusion.
+    """
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModel
+
+    content = read_json(directory / "config.json")
+    if content.get("model_type") != MODEL_TYPE:
+        raise InputError(
+            f"{directory}: no fused network of bbert (model_type {content.get('model_type')!r}); "
+            "load it with the Auto classes of transformers"
+        )
+    settings = NetworkSettings(**content["network"])
+    config = AutoConfig.for_model(**content["encoder"])
+    with torch.random.fork_rng(devices=[]):
+        network = assemble(AutoModel.from_config(config), settings, seed=0)
+    network.load_state_dict(load_file(directory / "model.safetensors"))
+    return network.eval(), tuple(content["labels"])
+
+
+def _save_fused(
+    network: FinetunedNetwork,
+    settings: NetworkSettings,
+    labels: Sequence[str],
+    directory: Path,
+    notes: dict[str, Any],
+) -> None:
+    from safetensors.torch import save_file
+
+    content = {
+        "model_type": MODEL_TYPE,
+        "network": asdict(settings),
+        "labels": list(labels),
+        "encoder": _with_labels(network.encoder.config, labels).to_dict(),
+        "bbert_finetuned": notes,
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    (directory / "config.json").write_text(text, encoding="utf-8")
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+@contextmanager
+def _full_disk_as_os_error(directory: Path) -> Iterator[None]:
+    """safetensors has an exception of its own for what the operating system refuses."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(directory)) from None
+
+
+def _with_labels(config: Any, labels: Sequence[str]) -> Any:
+    config = type(config).from_dict(config.to_dict())
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}
+    return config

@@ -1,0 +1,178 @@
+"""What a run will do, from what was typed: model, data files, languages, every hyper-parameter.
+
+Reads JSON and folder listings only; nothing is written and no weights are loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bbert.errors import InputError
+from bbert.finetune.config import FinetuneConfig
+from bbert.finetune.model_folder import ModelFolder, find_model
+from bbert.finetune.recipes import preset
+from bbert.finetune.tasks import load_task
+from bbert.finetune.tasks.find_files import SplitFiles, find_data_folder, find_split
+from bbert.finetune.tasks.task import Task
+from bbert.languages import Language
+from bbert.stage_config import knobs_that_differ
+
+logger = logging.getLogger(__name__)
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia")
+_LONGEST_NAME = 180
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resolved run.
+
+    Attributes:
+        config: every option with its value.
+        name: of the run directory.
+        task, model, data: what, from which encoder, from which folder.
+        train: training files of the source language.
+        dev: its development files; None where there are none and none are needed.
+        evaluation: language name → files it is tested on.
+    """
+
+    config: FinetuneConfig
+    name: str
+    task: Task
+    model: ModelFolder
+    data: Path
+    train_language: Language
+    train: SplitFiles
+    dev: SplitFiles | None
+    evaluation: dict[str, SplitFiles]
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Every file that the result depends on."""
+        splits = [self.train, *self.evaluation.values(), *([self.dev] if self.dev else [])]
+        files = [file for split in splits for file in split.files]
+        return [*dict.fromkeys(files), *self.model.input_files]
+
+
+def make_plan(typed: FinetuneConfig) -> Plan:
+    """Resolve what was typed.
+
+    Raises:
+        InputError: a model, a folder, a language or a layer that is not there; names what is.
+    """
+    task = load_task(typed.task)
+    model = find_model(typed.work, typed.model)
+    values: dict[str, Any] = preset(typed.recipe, typed.task, model.sample is not None)
+    values = {name: v for name, v in values.items() if getattr(typed, name) is None}
+    values |= {"model": model.reference}
+    values |= _languages(typed, model)
+    values |= _network_options(typed, task, model)
+    values["max_length"] = _max_length(typed, model, values)
+    data = _data(typed, model, task)
+    train_language = Language.parse(values["train_lang"])
+    folder = find_data_folder(task, data, train_language.source)
+    values["data"] = folder
+    if typed.precision is None:
+        values["precision"] = _precision()
+    config = replace(typed, **values)
+    train = find_split(task, folder, train_language.source, ["train"])
+    dev = None
+    if config.selection == "best-dev":
+        dev = find_split(task, folder, train_language.source, ["dev"])
+    evaluation = {
+        name: find_split(task, folder, Language.parse(name).source, ["test", "dev"])
+        for name in config.eval_langs
+    }
+    name = typed.name or _run_name(typed, model)
+    config = replace(config, name=name)
+    return Plan(config, name, task, model, folder, train_language, train, dev, evaluation)
+
+
+def _languages(typed: FinetuneConfig, model: ModelFolder) -> dict[str, Any]:
+    train = typed.train_lang or next(iter(model.languages), None)
+    if train is None:
+        raise InputError(
+            f"{model.path} does not say its languages; give --train-lang (and --eval-langs)"
+        )
+    evaluation = typed.eval_langs or model.languages or (train,)
+    for option, names in (("--train-lang", (train,)), ("--eval-langs", evaluation)):
+        for name in names:
+            try:
+                Language.parse(name)
+            except InputError as error:
+                raise InputError(f"{option}: {error}") from None
+    return {"train_lang": train, "eval_langs": tuple(evaluation)}
+
+
+def _network_options(typed: FinetuneConfig, task: Task, model: ModelFolder) -> dict[str, Any]:
+    head = typed.head or task.heads[0]
+    if head not in task.heads:
+        raise InputError(
+            f"--head {head} does not fit task {task.name}: use {', '.join(task.heads)}"
+        )
+    options: dict[str, Any] = {"head": head}
+    if typed.random_init is not None:
+        options["init"] = typed.init or "bert"
+    if typed.fusion != "last":
+        layer = typed.fusion_layer or max(1, round(model.depth * 2 / 3))
+        if layer > model.depth:
+            raise InputError(f"--fusion-layer {layer}: {model.name} has layers 1 to {model.depth}")
+        options |= {
+            "fusion_layer": layer,
+            "fusion_gate": typed.fusion_gate or "sigmoid",
+            "fusion_pool": typed.fusion_pool or "masked",
+        }
+    return options
+
+
+def _max_length(typed: FinetuneConfig, model: ModelFolder, values: dict[str, Any]) -> int:
+    if typed.max_length is None:
+        return min(values["max_length"], model.max_length)
+    if typed.max_length > model.max_length:
+        raise InputError(
+            f"--max-length {typed.max_length}: {model.name} has {model.max_length} positions"
+        )
+    return typed.max_length
+
+
+def _data(typed: FinetuneConfig, model: ModelFolder, task: Task) -> Path:
+    if typed.data is not None:
+        return typed.data.expanduser().resolve()
+    if model.sample is None:
+        raise InputError(
+            f"--data is needed: a folder with files of task {task.name} ({task.looked_for}); "
+            f"only a model of the embedded sample brings its own"
+        )
+    if not model.sample.is_dir():
+        raise InputError(
+            f"the embedded sample of {model.name} is gone: {model.sample}\n"
+            f"write it again with `bbert sample {model.sample}`, or give --data"
+        )
+    logger.info(
+        "no --data: fine-tuning on the embedded sample (%s); for real data give --data DIR "
+        "with %s",
+        model.sample, task.looked_for,
+    )  # fmt: skip
+    return model.sample.resolve()
+
+
+def _precision() -> str:
+    if not NVIDIA_DRIVER.exists():  # spares the import of torch where the answer is known
+        return "fp32"
+    import torch
+
+    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def _run_name(typed: FinetuneConfig, model: ModelFolder) -> str:
+    left_out = frozenset({"model", "task", "fusion"})
+    words = [model.name, typed.task, typed.fusion, *knobs_that_differ(typed, left_out)]
+    name = "-".join(words)
+    if len(name.encode()) > _LONGEST_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name.encode()[:_LONGEST_NAME].decode(errors='ignore')}-{digest}"
+    return name

@@ -1,0 +1,67 @@
+"""Hyper-parameters of the papers (`--recipe`), of the embedded sample, and of everything else.
+
+An option that is given wins over the recipe, the recipe over the sample's defaults, those over
+`DEFAULTS`. What a paper does not say is taken from the scripts it names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    "epochs": 3,
+    "batch_size": 32,
+    "learning_rate": 3e-5,
+    "max_length": 128,
+    "warmup": 0.1,
+    "weight_decay": 0.01,
+    "adam_epsilon": 1e-8,
+    "selection": "last",
+    "seeds": 1,
+}
+
+SAMPLE_DEFAULTS: dict[str, Any] = {
+    "epochs": 2,
+    "learning_rate": 5e-4,
+    "max_train_examples": 2000,
+    "seeds": 3,
+}
+"""For models pretrained on the embedded sample: small, few steps, a high rate."""
+
+_CHEN2022 = {  # epochs, batch and rate are the paper's, the rest defaults of XTREME's scripts
+    "epochs": 5, "batch_size": 32, "learning_rate": 2e-5, "max_length": 128, "warmup": 0.0,
+    "weight_decay": 0.0, "adam_epsilon": 1e-8, "selection": "best-dev",
+}  # fmt: skip
+_PIRES2019 = {
+    "epochs": 3, "batch_size": 32, "learning_rate": 3e-5, "max_length": 128, "warmup": 0.1,
+    "dropout": 0.1,
+}  # fmt: skip
+_MULLER2021 = {  # Adam without decay, best epoch of at most 6 on the source's development data
+    "epochs": 6, "batch_size": 16, "warmup": 0.1, "weight_decay": 0.0, "selection": "best-dev",
+    "seeds": 5,
+}  # fmt: skip
+
+RECIPES: dict[str, dict[str, dict[str, Any]]] = {
+    "k2020": {  # "as BERT uses in English": Google's run_classifier with its flags for XNLI
+        "xnli": {
+            "epochs": 2, "batch_size": 32, "learning_rate": 5e-5, "max_length": 128,
+            "warmup": 0.1, "weight_decay": 0.01, "adam_epsilon": 1e-6, "selection": "last",
+        },
+    },
+    "chen2022": {"xnli": _CHEN2022, "ner": _CHEN2022, "pos": _CHEN2022},
+    "pires2019": {"ner": _PIRES2019, "pos": _PIRES2019},
+    "muller2021": {
+        "ner": {**_MULLER2021, "learning_rate": 3.5e-5},
+        "pos": {**_MULLER2021, "learning_rate": 5e-5},
+    },
+}  # fmt: skip
+
+
+def preset(recipe: str | None, task: str, on_sample: bool) -> dict[str, Any]:
+    """The values of all options that a recipe, the sample or the defaults set."""
+    values = dict(DEFAULTS)
+    if on_sample:
+        values |= SAMPLE_DEFAULTS
+    if recipe is not None:
+        values |= RECIPES[recipe][task]
+    return values

@@ -1,0 +1,103 @@
+"""`results.json`: every value of every seed and language, and what they mean.
+
+All scores are shares of 1. The standard deviation is that of the sample (n − 1) over seeds, null
+for one seed. The cross-lingual gap of a language is the mean on the source minus the mean on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from bbert.finetune.examples import ExampleSet, RunData
+from bbert.finetune.plan import Plan
+
+_TRUNCATION = {
+    "words": "a word whose first word-piece is cut off counts as predicted {label!r}",
+    "pair": "the longer text loses word-pieces first; the pair is scored as usual",
+}
+
+SeedScores = Mapping[str, Mapping[str, float]]
+"""language → metric → score of one seed."""
+
+
+def results(
+    plan: Plan, data: RunData, scores: Mapping[int, SeedScores], notes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of results.json.
+
+    Args:
+        plan: the run.
+        data: its examples.
+        scores: by seed.
+        notes: on the network's start, e.g. whether its pooler is fresh.
+    """
+    config, task = plan.config, plan.task
+    languages = {
+        name: _language(plan, examples, [seed[name] for seed in scores.values()])
+        for name, examples in data.evaluation.items()
+    }
+    source = languages.get(plan.train_language.name)
+    gap = {
+        name: source["mean"] - entry["mean"]
+        for name, entry in languages.items()
+        if source is not None and entry is not source
+    }
+    return {
+        "task": task.name,
+        "metric": task.metric,
+        "metric_definition": task.metric_definition,
+        "chance_definition": task.chance_definition,
+        "model": plan.model.name,
+        "train_language": plan.train_language.name,
+        "head": config.head,
+        "fusion": config.fusion,
+        "fusion_layer": config.fusion_layer,
+        "fusion_gate": config.fusion_gate,
+        "fusion_pool": config.fusion_pool,
+        "random_init": config.random_init,
+        "init": config.init,
+        "recipe": config.recipe,
+        "selection": config.selection,
+        "seeds": list(scores),
+        "labels": list(data.labels),
+        "train": _examples(data.train),
+        "dev": _examples(data.dev) if data.dev else None,
+        "network": dict(notes),
+        "languages": languages,
+        "cross_lingual_gap": gap,
+        "truncation": _TRUNCATION[task.unit].format(label=task.missing_label),
+        "predictions": {str(s): predictions_folder(s, first=next(iter(scores))) for s in scores},
+    }
+
+
+def predictions_folder(seed: int, first: int) -> str:
+    """Where a seed's predictions are: the first seed's lie in `predictions/` itself."""
+    return "predictions" if seed == first else f"predictions/seed-{seed}"
+
+
+def _language(
+    plan: Plan, examples: ExampleSet, scores: Sequence[Mapping[str, float]]
+) -> dict[str, Any]:
+    metric = plan.task.metric
+    values = [score[metric] for score in scores]
+    return {
+        "n": len(examples.examples),
+        "values": values,
+        "mean": fmean(values),
+        "std": stdev(values) if len(values) > 1 else None,
+        "chance": plan.task.chance(examples.gold),
+        **_examples(examples),
+        "metrics": {name: [score[name] for score in scores] for name in scores[0]},
+    }
+
+
+def _examples(examples: ExampleSet) -> dict[str, Any]:
+    return {
+        "n": len(examples.examples),
+        "split": examples.files.split,
+        "files": [file.name for file in examples.files.files],
+        "labels": sum(map(len, examples.gold)),
+        **examples.encoded.counts,
+    }

@@ -1,0 +1,57 @@
+"""What the command line shows at the end of `bbert finetune`: the transfer table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bbert.run_directory import RunDirectory, read_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def summary(run: RunDirectory) -> Table:
+    """One row per language: mean ± standard deviation in percent, chance, gap to the source."""
+    from rich.table import Table
+
+    content = read_json(run.path / "results.json")
+    metric = content["metric"].replace("_", " ")
+    table = Table(title=_title(content), caption=_caption(content), title_justify="left",
+                  caption_justify="left")  # fmt: skip
+    table.add_column("language")
+    for column in (f"{metric} %", "chance %", "gap", "n", "split"):
+        table.add_column(column, justify="right")
+    for name, entry in content["languages"].items():
+        source = name == content["train_language"]
+        gap = content["cross_lingual_gap"].get(name)
+        table.add_row(
+            f"{name} (source)" if source else name,
+            _score(entry),
+            f"{100 * entry['chance']:.1f}",
+            "" if gap is None else f"{100 * gap:.1f}",
+            f"{entry['n']:,}",
+            entry["split"],
+        )
+    return table
+
+
+def _title(content: dict[str, Any]) -> str:
+    fusion = content["fusion"]
+    if content["fusion_layer"]:
+        fusion += f" of layer {content['fusion_layer']}"
+    start = f", layers {content['random_init']} random" if content["random_init"] else ""
+    return (
+        f"{content['task']}: {content['model']} fine-tuned on {content['train_language']} "
+        f"({content['train']['n']:,} examples; {fusion}, {content['head']} head{start})"
+    )
+
+
+def _caption(content: dict[str, Any]) -> str:
+    seeds = content["seeds"]
+    spread = "mean ± standard deviation over seeds" if len(seeds) > 1 else "seed"
+    return f"{spread} {', '.join(map(str, seeds))}; chance: {content['chance_definition']}"
+
+
+def _score(entry: dict[str, Any]) -> str:
+    mean = f"{100 * entry['mean']:.1f}"
+    return mean if entry["std"] is None else f"{mean} ± {100 * entry['std']:.1f}"

@@ -1,0 +1,121 @@
+"""Language names, and what an intervention does to text.
+
+A name is the code of a language, optionally with interventions after it: `en`, `enfake`. The same
+`Language.apply` makes the pretraining corpus and the data of every later stage, so that all of them
+see the same language.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bbert.errors import InputError
+
+FAKE = "fake"
+
+_ISO_639_1 = """
+aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de
+dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id
+ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu
+lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu
+rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to
+tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
+"""
+_WIKIPEDIA_EDITIONS = """
+ace ady ami anp arc ary arz ast atj avk awa azb ban bar bbc bcl bdr bew bjn blk bpy btm bug bxr cdo
+ceb chr chy ckb crh csb dag dga din diq dsb dty eml ext fat fon frp frr fur gag gan gcr glk gom gor
+got gpe guc gur guw hak haw hif hsb hyw iba igl ilo inh jam jbo kaa kab kbd kbp kcg kge knc koi krc
+ksh kus lad lbe lez lfn lij lld lmo ltg mad mai mdf mhr min mni mnw mos mrj mwl myv mzn nah nap nds
+new nia nqo nso nup olo pag pam pap pcd pcm pdc pfl pih pms pnb pnt pwn rki rmy rsk rue rup sah sat
+scn sco shi shn shy skr smn srn stq szl szy tay tcy tdd tet tig tly tpi trv tum tyv udm vec vep vls
+war wuu xal xmf yue zea zgh
+"""
+KNOWN_CODES = frozenset(_ISO_639_1.split()) | frozenset(_WIKIPEDIA_EDITIONS.split())
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language of an experiment: a natural one, or one made from it by interventions.
+
+    `source` is the code of the natural language, `interventions` what happens to its characters and
+    words, in order.
+    """
+
+    name: str
+    source: str
+    interventions: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, name: str) -> Language:
+        """The language called `name`; raises InputError where there is none."""
+        source, interventions = name, ()
+        if name.endswith(FAKE):
+            source, interventions = name.removesuffix(FAKE), (FAKE,)
+        if source not in KNOWN_CODES:
+            raise InputError(f"language {name!r} is unknown; {_mend(name)}")
+        return cls(name, source, interventions)
+
+    @property
+    def is_fake(self) -> bool:
+        return FAKE in self.interventions
+
+    def apply(self, text: str) -> str:
+        """`text` in this language: NFC, basic tokenisation to space-joined words, interventions.
+
+        Line breaks ("\\n") are kept, so many sentences can go through in one call, one a line; that
+        is far faster than one call each.
+        """
+        from bbert.basic_tokenization import decode, tokenized_blocks
+
+        blocks = (codes for codes, _ in tokenized_blocks(text))
+        if self.is_fake:
+            from bbert.fake import FAKE as bijection
+
+            blocks = (bijection.apply(codes) for codes in blocks)
+        return "".join(decode(codes) for codes in blocks)
+
+
+def parse_languages(names: Iterable[str], option: str = "--languages") -> list[Language]:
+    """The languages called `names`, in order; raises InputError for an unknown or repeated one."""
+    languages: list[Language] = []
+    for name in names:
+        language = Language.parse(name)
+        if language in languages:
+            raise InputError(f"{option}: {name!r} is given twice; name every language once")
+        languages.append(language)
+    return languages
+
+
+def fake(text: str) -> str:
+    """`text` with every character but white space in the fake alphabet (K et al. 2020).
+
+    Ordinary characters move up by 200,000; `bbert.fake` says what becomes of the others.
+    """
+    from bbert.fake import fake as apply
+
+    return apply(text)
+
+
+def unfake(text: str) -> str:
+    """The inverse of `fake`: `unfake(fake(text)) == text` for every string."""
+    from bbert.fake import unfake as invert
+
+    return invert(text)
+
+
+def _mend(name: str) -> str:
+    lowered = name.lower()
+    for candidate in (lowered, lowered.replace("-", ""), lowered.replace("_", "")):
+        if candidate != name and candidate.removesuffix(FAKE) in KNOWN_CODES:
+            return f"did you mean {candidate!r}?"
+    names = {"english": "en", "spanish": "es", "hindi": "hi", "russian": "ru", "italian": "it",
+             "german": "de", "french": "fr", "chinese": "zh", "arabic": "ar"}  # fmt: skip
+    close = difflib.get_close_matches(lowered.removesuffix(FAKE), names, n=1)
+    if close:
+        return f"did you mean {names[close[0]]!r}?"
+    return (
+        "give an ISO 639-1 or Wikipedia code such as en, es, hi, ru, "
+        'or one with "fake" after it (enfake)'
+    )

@@ -1,0 +1,1 @@
+"""Token store → B-BERT: pretraining with DeepSpeed."""

@@ -1,0 +1,142 @@
+"""Masked language modelling: which positions are predicted, and what stands there instead.
+
+In every row about `probability` of the positions that hold text are chosen, whole words together,
+and of these 80 % become [MASK], 10 % a random word-piece, 10 % stay (each word-piece decided for
+itself, as in BERT). Every row has the same number of slots for predictions, so that shapes are
+static; slots that are left over carry the label `IGNORED`.
+
+How many: `probability` times the row's text, rounded up or down at random so that the mean is
+exact. Words are taken in random order until that number is reached; the word at the border is taken
+whole with the probability with which one of its pieces lies inside, so that the mean stays exact
+and long words are predicted nearly as often as short ones. (`released` skips a word that does not
+fit and goes on with shorter ones.) A word at the border that would need more slots than there are
+is left out: `num_slots` has room for all but the longest 2 %.
+
+Legend of suffixes: B rows, T positions, K slots for predictions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbert.pretrain.counter_random import below, draw, uniform
+
+IGNORED = -100
+"""Label of a slot without a prediction."""
+
+_MASK_SHARE, _RANDOM_SHARE = 0.8, 0.1
+_POSITION_BITS = 16
+_LONG_WORD_QUANTILE = 0.98
+# Purposes of the random numbers of one row.
+_ORDER, _ROUNDING, _BORDER, _CORRUPTION, _REPLACEMENT = 11, 12, 13, 14, 15
+
+
+@dataclass(frozen=True)
+class Masking:
+    """What is masked and with what.
+
+    Attributes:
+        probability: share of the text to predict.
+        whole_words: choose all word-pieces of a word, or none.
+        num_slots: predictions that a row has room for.
+        mask_id: id of [MASK].
+        replacement_ids: ids that a random replacement is drawn from.
+    """
+
+    probability: float
+    whole_words: bool
+    num_slots: int
+    mask_id: int
+    replacement_ids: NDArray[np.int64]
+
+
+def num_slots(probability: float, row_length: int, word_starts: NDArray[np.uint8]) -> int:
+    """Slots for predictions in rows of `row_length` tokens of text.
+
+    Args:
+        word_starts: a stretch of text, 1 where a word-piece begins a word; empty where single
+            word-pieces are masked.
+    """
+    lengths = np.diff(np.flatnonzero(word_starts))
+    spare = 0
+    if len(lengths):
+        spare = int(np.quantile(np.repeat(lengths, lengths), _LONG_WORD_QUANTILE)) - 1
+    return min(math.ceil(probability * row_length) + spare, row_length)
+
+
+def mask_rows(
+    input_ids_BT: NDArray[np.int64],
+    text_BT: NDArray[np.bool_],
+    word_starts_BT: NDArray[np.bool_],
+    key_B: NDArray[np.uint64],
+    masking: Masking,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose the positions to predict and overwrite them in `input_ids_BT`.
+
+    Args:
+        input_ids_BT: the rows; changed in place.
+        text_BT: positions that may be chosen: neither specials nor padding.
+        word_starts_BT: positions at which a word begins.
+        key_B: random key of each row at this step.
+        masking: what is masked and with what.
+
+    Returns:
+        masked_positions_BK, int64, 0 in slots that are left over, and masked_labels_BK, int64, the
+        ids that stood there, `IGNORED` in slots that are left over.
+    """
+    position_BK, used_BK = _choose(text_BT, word_starts_BT, key_B, masking)
+    original_BK = np.take_along_axis(input_ids_BT, position_BK, axis=1)
+    shown_BK = np.where(used_BK, _corrupt(original_BK, key_B, masking), original_BK)
+    np.put_along_axis(input_ids_BT, position_BK, shown_BK, axis=1)
+    return position_BK, np.where(used_BK, original_BK, IGNORED)
+
+
+def _choose(
+    text_BT: NDArray[np.bool_],
+    word_starts_BT: NDArray[np.bool_],
+    key_B: NDArray[np.uint64],
+    masking: Masking,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Positions to predict (0 in slots that are left over), and which slots are used."""
+    num_positions = text_BT.shape[1]
+    assert num_positions < 1 << _POSITION_BITS
+    word_BT = np.broadcast_to(np.arange(num_positions), text_BT.shape)
+    if masking.whole_words:
+        word_BT = np.cumsum(word_starts_BT, axis=1, dtype=np.int64)
+    # One sortable number a position: the random rank of its word, then the position itself.
+    # Positions without text come last.
+    rank_BT = draw(draw(key_B, _ORDER)[:, None], word_BT) >> np.uint64(_POSITION_BITS + 1)
+    rank_BT[~text_BT] = 1 << (63 - _POSITION_BITS)
+    rank_BT <<= np.uint64(_POSITION_BITS)
+    rank_BT |= np.arange(num_positions, dtype=np.uint64)
+    rank_BT.sort(axis=1)
+    word_rank_BT = rank_BT >> np.uint64(_POSITION_BITS)
+
+    wanted_B = masking.probability * text_BT.sum(axis=1) + uniform(key_B, _ROUNDING)
+    wanted_B = wanted_B.astype(np.int64)
+    border_B1 = np.take_along_axis(word_rank_BT, np.maximum(wanted_B - 1, 0)[:, None], axis=1)
+    without_B = (word_rank_BT < border_B1).sum(axis=1)  # positions of the words before the border
+    with_B = (word_rank_BT <= border_B1).sum(axis=1)  # and of the word at it
+    whole_B = uniform(key_B, _BORDER) * (with_B - without_B) < wanted_B - without_B
+    whole_B &= with_B <= masking.num_slots
+    count_B = np.where(whole_B, with_B, without_B)
+
+    used_BK = np.arange(masking.num_slots) < count_B[:, None]
+    first_BK = rank_BT[:, : masking.num_slots] & np.uint64((1 << _POSITION_BITS) - 1)
+    return np.where(used_BK, first_BK.astype(np.int64), 0), used_BK
+
+
+def _corrupt(
+    original_BK: NDArray[np.int64], key_B: NDArray[np.uint64], masking: Masking
+) -> NDArray[np.int64]:
+    """What stands in place of the ids to predict: 80 % [MASK], 10 % random, 10 % the same."""
+    slot_K = np.arange(original_BK.shape[1])
+    chance_BK = uniform(draw(key_B, _CORRUPTION)[:, None], slot_K)
+    choice_BK = below(draw(key_B, _REPLACEMENT)[:, None], slot_K, len(masking.replacement_ids))
+    random_BK = chance_BK < _MASK_SHARE + _RANDOM_SHARE
+    shown_BK = np.where(random_BK, masking.replacement_ids[choice_BK], original_BK)
+    return np.where(chance_BK < _MASK_SHARE, masking.mask_id, shown_BK)

@@ -1,0 +1,136 @@
+"""What a run is going to be: the configuration with nothing left open, its corpus and its name."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bbert.errors import InputError
+from bbert.pretrain.config import Machine, PretrainConfig, known, micro_batches, resolve
+from bbert.pretrain.process_group import ProcessGroup, count_gpus
+from bbert.provenance import sha256
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run, list_runs
+from bbert.stage_config import config_hash, identity, knobs_that_differ
+
+if TYPE_CHECKING:
+    from bbert.pretrain.batches import BatchSettings
+
+logger = logging.getLogger(__name__)
+
+STAGE = "pretrain"
+_SMOOTHING = 0.7
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration with nothing left open, and the corpus it is for."""
+
+    config: PretrainConfig
+    name: str
+    corpus: RunDirectory
+
+    @property
+    def languages(self) -> list[str]:
+        return list(self.corpus.manifest["languages"])
+
+    @property
+    def final(self) -> Path:
+        """Where the run will be."""
+        return self.config.work / STAGE_FOLDERS[STAGE] / self.name
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint belongs to: the configuration and the corpus, by their hashes."""
+        return {
+            "config": config_hash(identity(self.config)),
+            "corpus": sha256(self.corpus.path / "manifest.json"),
+        }
+
+    def vocab_size(self) -> int:
+        """Entries of the corpus's vocabulary."""
+        from bbert.pretrain.vocabulary import Vocabulary
+
+        return Vocabulary.open(self.corpus.path / "tokenizer").size
+
+    def batch_settings(self) -> BatchSettings:
+        """What the rows look like; languages are mixed as the corpus was told to."""
+        from bbert.pretrain.batches import BatchSettings
+
+        config = self.config
+        options = self.corpus.manifest.get("config") or {}
+        return BatchSettings(
+            batch_size=known(config.batch_size),
+            seq_len=known(config.seq_len),
+            nsp=config.nsp,
+            lang_id=config.lang_id,
+            mlm_probability=config.mlm_probability,
+            whole_word_mask=config.whole_word_mask,
+            smoothing=float(options.get("smoothing", _SMOOTHING)),
+        )
+
+
+def make_plan(config: PretrainConfig, group: ProcessGroup | None = None) -> Plan:
+    """Find the corpus and fill in the configuration; imports no torch on a machine without GPU.
+
+    Args:
+        group: the group that a launcher started, whose size is the number of processes.
+
+    Raises:
+        InputError: see `config.resolve`.
+    """
+    corpus = find_run(config.work, "corpus", config.corpus)
+    manifest = corpus.manifest
+    if not manifest.get("languages"):
+        raise InputError(f"{corpus.path / 'manifest.json'}: no languages; build the corpus again")
+    name = config.name or "-".join([corpus.name, *knobs_that_differ(config, frozenset({"corpus"}))])
+    if group is not None and group.size > 1:
+        if config.processes not in (None, group.size):
+            raise InputError(
+                f"--processes {config.processes}: the launcher started {group.size}; leave it out"
+            )
+        config = replace(config, processes=group.size)
+    beside = corpus.path == config.work / STAGE_FOLDERS["corpus"] / corpus.name
+    corpus_name = corpus.name if beside else str(corpus.path.resolve())
+    machine = Machine(gpus=count_gpus() if may_use_gpu(config) else 0)
+    resolved = resolve(config, corpus_name, manifest, machine)
+    processes = known(resolved.processes)
+    micro_batches(known(resolved.batch_size), processes, resolved.micro_batch_size)
+    return Plan(resolved, name, corpus)
+
+
+def may_use_gpu(config: PretrainConfig) -> bool:
+    """Whether the options leave it to the machine."""
+    return config.device != "cpu"
+
+
+def say_what_is_run(plan: Plan, typed: PretrainConfig) -> None:
+    """The first lines of a run: which corpus, sample or not, and the choices that were made."""
+    config, manifest = plan.config, plan.corpus.manifest
+    languages = ", ".join(plan.languages)
+    if typed.corpus is None:
+        others = len(list_runs(config.work, "corpus")) - 1
+        which = f"the newest of {others + 1}" if others else "the only one"
+        logger.info("corpus %s (%s): %s", plan.corpus.name, which, languages)
+    else:
+        logger.info("corpus %s: %s", plan.corpus.name, languages)
+    if manifest.get("sample") is not None:
+        logger.info(
+            "this is the embedded sample, with sizes to match; for real data first run "
+            "`bbert corpus build --dump en=FILE --dump es=FILE`"
+        )
+    logger.info(
+        "model: %s layers, %s heads, hidden size %s; %s, %s masked anew at every pass, %s",
+        config.depth, config.heads, config.hidden,
+        "MLM + NSP with negatives in any language" if config.nsp else "MLM without NSP",
+        "whole words" if config.whole_word_mask else "single word-pieces",
+        "with language ids" if config.lang_id else "no language ids",
+    )  # fmt: skip
+    processes = known(config.processes)
+    logger.info(
+        "training: %s steps of %s rows of %s, %s on %s, %s process%s%s",
+        f"{config.steps:,}", config.batch_size, config.seq_len, config.precision, config.device,
+        processes, "" if processes == 1 else "es",
+        f", ZeRO stage {config.zero_stage}" if config.zero_stage else "",
+    )  # fmt: skip

@@ -1,0 +1,198 @@
+"""`bbert pretrain`: a corpus run becomes a model run.
+
+    resolve → open the run → train from the newest good checkpoint → export → manifest
+
+Every process of the run goes through `run_in_group`; the leading one alone opens the run directory,
+holds its lock and writes, and tells the others what it found.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bbert.errors import InputError
+from bbert.pretrain.checkpoint import CHECKPOINTS, newest_checkpoint, read_checkpoint
+from bbert.pretrain.config import PretrainConfig, known
+from bbert.pretrain.plan import STAGE, Plan, make_plan, may_use_gpu, say_what_is_run
+from bbert.pretrain.process_group import ProcessGroup, count_gpus, launched_group
+from bbert.run_directory import Run, RunDirectory, open_run
+from bbert.stage_config import DryRun
+
+if TYPE_CHECKING:
+    from bbert.pretrain.training import Training
+
+logger = logging.getLogger(__name__)
+
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class _Orders:
+    """What the leading process tells the others."""
+
+    plan: Plan
+    run_path: Path
+    checkpoint: Path | None
+    up_to_date: bool
+
+
+def run(config: PretrainConfig) -> RunDirectory | DryRun | None:
+    """Pretrain; None in the processes of a group that do not lead it.
+
+    Raises:
+        InputError: no corpus, or options that contradict it, each other or the machine.
+    """
+    group = launched_group()
+    if config.dry_run:
+        return _dry_run(config) if group is None or group.leads else None
+    if group is not None:
+        return run_in_group(config, group)
+    plan = make_plan(config)
+    processes = known(plan.config.processes)
+    finished = RunDirectory.is_run(plan.final) and not config.force
+    if processes == 1 or finished:  # a finished run is up to date or refused: no workers for that
+        return run_in_group(config, ProcessGroup())
+    from bbert.pretrain.launch import run_workers
+
+    run_workers(config, processes)
+    return RunDirectory(plan.final)
+
+
+def _dry_run(config: PretrainConfig) -> DryRun:
+    from bbert.pretrain.estimate import estimates
+
+    plan = make_plan(config)
+    return DryRun(plan.config, plan.final, estimates(plan))
+
+
+def run_in_group(
+    config: PretrainConfig, group: ProcessGroup, rendezvous: str | None = None
+) -> RunDirectory | None:
+    """This process's part in a run; None where it does not lead.
+
+    Args:
+        rendezvous: where workers that bbert started meet; None under another launcher.
+
+    Raises:
+        SystemExit: in a process that does not lead, when the leading one refuses the run.
+    """
+    if group.size > 1:
+        from bbert.pretrain.process_group import connect
+
+        connect(group, "cuda" if may_use_gpu(config) and count_gpus() else "cpu", rendezvous)
+    if group.leads:
+        return _lead(config, group)
+    _follow(group)
+    return None
+
+
+def _lead(config: PretrainConfig, group: ProcessGroup) -> RunDirectory:
+    """Open the run, tell the others, train, export, finish."""
+    told = False
+    try:
+        plan = make_plan(config, group)
+        corpus_manifest = plan.corpus.path / "manifest.json"
+        with open_run(STAGE, plan.name, plan.config, [corpus_manifest]) as opened:
+            checkpoint = None
+            if not opened.up_to_date:
+                say_what_is_run(plan, config)
+                checkpoint = newest_checkpoint(opened.path / CHECKPOINTS, plan.identity)
+            group.broadcast(_Orders(plan, opened.path, checkpoint, opened.up_to_date))
+            told = True
+            if opened.up_to_date:
+                return opened.directory
+            training = _train(plan, opened.path, group, checkpoint)
+            _export(plan, opened, training)
+            _describe(plan, opened, training)
+            return opened.finish()
+    finally:
+        if not told:
+            group.broadcast(None)
+
+
+def _follow(group: ProcessGroup) -> None:
+    """Do what the leading process says; its errors are not said twice."""
+    logging.getLogger("bbert").setLevel(logging.ERROR)
+    orders: _Orders | None = group.broadcast()
+    if orders is None:
+        raise SystemExit(2)
+    if not orders.up_to_date:
+        try:
+            _train(orders.plan, orders.run_path, group, orders.checkpoint)
+        except InputError:  # the same in every process
+            raise SystemExit(2) from None
+
+
+def _train(
+    plan: Plan, run_path: Path, group: ProcessGroup, checkpoint_path: Path | None
+) -> Training:
+    """Train to the last step, in one of the processes."""
+    from bbert.pretrain.assemble import assemble
+    from bbert.pretrain.process_group import connect, deepspeed_log
+
+    connect(group, plan.config.device)
+    with deepspeed_log(run_path / "deepspeed.log" if group.leads else None):
+        training = assemble(plan, run_path, group)
+        if checkpoint_path is not None:
+            checkpoint = read_checkpoint(checkpoint_path)
+            training.resume(checkpoint)
+            logger.info("going on from step %s (%s)", f"{checkpoint.step:,}", checkpoint_path)
+        training.run()
+    return training
+
+
+def _export(plan: Plan, opened: Run, training: Training) -> None:
+    """The `transformers` folder that the later stages read."""
+    from bbert.pretrain.export import to_hugging_face
+
+    config, languages = plan.config, plan.languages
+    extra: dict[str, Any] = {
+        "languages": languages,
+        "lang_id": config.lang_id,
+        "nsp": config.nsp,
+        "depth": config.depth,
+        "seq_len": config.seq_len,
+        "corpus": plan.corpus.name,
+    }
+    if config.lang_id:
+        extra["language_separators"] = training.source.language_separators
+    folder = opened.path / MODEL
+    shutil.rmtree(folder, ignore_errors=True)  # half of one, from a killed process
+    to_hugging_face(training.engine.model, plan.corpus.path / "tokenizer", folder, extra)
+
+
+def _describe(plan: Plan, opened: Run, training: Training) -> None:
+    """Counts, metrics and what else the manifest says."""
+    from bbert.pretrain.metrics_log import METRICS, read_metrics
+
+    config, manifest = plan.config, plan.corpus.manifest
+    steps, batch_size = known(config.steps), known(config.batch_size)
+    rows, tokens = steps * batch_size, steps * batch_size * known(config.seq_len)
+    source = training.source
+    opened.counts |= {
+        "steps": steps,
+        "rows": rows,
+        "tokens": tokens,
+        "passes": {
+            language: round(rows * float(share) / per_pass, 2)
+            for language, share, per_pass in zip(
+                source.languages, source.language_shares, source.rows_per_pass, strict=True
+            )
+        },
+    }
+    logged = read_metrics(opened.path / METRICS)
+    times = {"step", "tokens_per_second", "learning_rate", "grad_norm"}
+    opened.metrics |= {key: value for key, value in logged[-1].items() if key not in times}
+    opened.metrics["first_loss"] = logged[0]["loss"]
+    opened.metrics["training_seconds"] = round(training.seconds, 3)
+    opened.metrics["tokens_per_second"] = round(tokens / training.seconds, 1)
+    opened.extra |= {
+        "languages": plan.languages,
+        "sample": manifest.get("sample"),
+        "corpus": str(plan.corpus.path),
+        "parameters": training.engine.model.architecture.parameter_count(),
+    }

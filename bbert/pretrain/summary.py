@@ -1,0 +1,43 @@
+"""What `bbert pretrain` shows at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bbert.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def summary(run: RunDirectory) -> Table:
+    """Losses, validation perplexity per language, speed and size of a model run."""
+    from rich.table import Table
+
+    manifest = run.manifest
+    config, counts, metrics = manifest["config"], manifest["counts"], manifest["metrics"]
+    table = Table(title=f"model {run.name}", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row(
+        "architecture",
+        f"{config['depth']} layers × {config['hidden']}, {config['heads']} heads, "
+        f"{'MLM + NSP' if config['nsp'] else 'MLM'}{', language ids' * config['lang_id']}",
+    )
+    table.add_row("parameters", f"{manifest['parameters']:,}")
+    table.add_row("corpus", f"{manifest['corpus']} ({', '.join(manifest['languages'])})")
+    passes = ", ".join(f"{language} {times:,.2f}" for language, times in counts["passes"].items())
+    table.add_row("steps", f"{counts['steps']:,} ({counts['tokens']:,} tokens; passes: {passes})")
+    table.add_row("loss, first and last", f"{metrics['first_loss']:.3f} → {metrics['loss']:.3f}")
+    if "validation_nsp_accuracy" in metrics:
+        table.add_row(
+            "validation NSP accuracy", f"{100 * metrics['validation_nsp_accuracy']:.1f} %"
+        )
+    for language in manifest["languages"]:
+        perplexity = metrics.get(f"validation_perplexity/{language}")
+        shown = "no held-out text" if perplexity is None else f"{perplexity:,.2f}"
+        table.add_row(f"validation perplexity, {language}", shown)
+    seconds = metrics["training_seconds"]
+    table.add_row("speed", f"{metrics['tokens_per_second']:,.0f} tokens/s")
+    table.add_row("time", f"{seconds:,.0f} s of training, {manifest['seconds']:,.0f} s in all")
+    return table

@@ -1,0 +1,1 @@
+"""Room 5: runs → tables, figures, one page."""

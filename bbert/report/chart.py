@@ -1,0 +1,100 @@
+"""A figure as data: lines over a quantity, or scores as dots; `svg.py` draws it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MOST_POINTS = 240
+"""A line is thinned to this many points, each the mean of its bucket."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One named line; `points_XY` in ascending x."""
+
+    label: str
+    points_XY: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Lines over one horizontal axis; with `log_y` the vertical axis is logarithmic."""
+
+    identifier: str
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    lines: tuple[Line, ...]
+    log_y: bool = False
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Scores of one run on one language, in percent: every seed, their mean and deviation."""
+
+    label: str
+    values: tuple[float, ...]
+    mean: float
+    std: float | None
+    floor: bool = False
+
+
+@dataclass(frozen=True)
+class DotGroup:
+    """The runs compared on one language, and the chance level there (None where unknown)."""
+
+    label: str
+    rows: tuple[Dots, ...]
+    chance: float | None
+
+
+@dataclass(frozen=True)
+class DotChart:
+    """Groups of scores on one axis from 0 to 100 percent."""
+
+    identifier: str
+    title: str
+    description: str
+    x_label: str
+    groups: tuple[DotGroup, ...]
+
+
+Chart = LineChart | DotChart
+
+
+def thinned(points_XY: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """At most `MOST_POINTS` points: means of equal runs of neighbours, the last point kept."""
+    if len(points_XY) <= MOST_POINTS:
+        return tuple(points_XY)
+    size = math.ceil(len(points_XY) / (MOST_POINTS - 1))
+    buckets = [points_XY[i : i + size] for i in range(0, len(points_XY), size)]
+    means = [
+        (sum(x for x, _ in bucket) / len(bucket), sum(y for _, y in bucket) / len(bucket))
+        for bucket in buckets
+    ]
+    return (*means, points_XY[-1]) if means[-1] != points_XY[-1] else tuple(means)
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten) that cover `low` to `high`."""
+    assert low < high
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten that cover `low` to `high`, with 2 and 5 times them where few are enough."""
+    assert 0 < low <= high
+    multiples = (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)
+    exponents = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    values = [multiple * 10.0**exponent for exponent in exponents for multiple in multiples]
+    start = max(i for i, v in enumerate(values) if v <= low * (1 + 1e-9))
+    end = min(i for i, v in enumerate(values) if v >= high * (1 - 1e-9))
+    end = max(end, start + 1)
+    return values[start : end + 1]

@@ -1,0 +1,108 @@
+"""The figures of a report, as data: scores per language, losses and perplexities per model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bbert.report.chart import Chart, DotChart, DotGroup, Dots, Line, LineChart
+from bbert.report.model_tables import curve, curves, model_runs, perplexity_curves
+from bbert.report.records import RunRecord, is_number
+from bbert.report.transfer_tables import (
+    encoder_label,
+    fusion_label,
+    group_title,
+    languages_of,
+    metric_label,
+    model_name,
+)
+
+MOST_ROWS = 60
+"""A figure of scores with more rows than this is left out: its table says it better."""
+
+
+def transfer_chart(group: Sequence[RunRecord], number_in_page: int) -> DotChart | None:
+    """Every run's score on every language, with its seeds and the chance level."""
+    several_models = len({model_name(run) for run in group}) > 1
+    groups = []
+    for language in languages_of(group):
+        rows, chances = [], []
+        for run in group:
+            score = run.content["languages"].get(language)
+            if score is None or not is_number(score["mean"]):
+                continue
+            values = tuple(100 * value for value in score["values"] if is_number(value))
+            std = 100 * score["std"] if len(values) > 1 and is_number(score["std"]) else None
+            floor = bool(run.content.get("random_init"))
+            rows.append(
+                Dots(_row_label(run, several_models), values, 100 * score["mean"], std, floor)
+            )
+            if is_number(score["chance"]):
+                chances.append(100 * score["chance"])
+        if rows:
+            groups.append(DotGroup(language, tuple(rows), max(chances, default=None)))
+    if not groups or sum(len(group.rows) for group in groups) > MOST_ROWS:
+        return None
+    return DotChart(
+        f"figure-transfer-{number_in_page}",
+        f"Figure: {group_title(group)}",
+        "Every seed as a ring, the mean as a filled dot with its standard deviation; squares are "
+        "encoders with random layers, the dashed line is chance. The table below has the numbers.",
+        metric_label(str(group[0].content["metric"])),
+        tuple(groups),
+    )
+
+
+def model_charts(records: Sequence[RunRecord]) -> list[Chart]:
+    """Loss, and validation perplexity where it was measured twice, for every model."""
+    charts: list[Chart] = []
+    for index, run in enumerate(model_runs(records), start=1):
+        lines = _loss_lines(run)
+        if lines:
+            charts.append(
+                LineChart(
+                    f"figure-loss-{index}",
+                    f"Loss of {run.name}",
+                    "Training loss at every logged step; longer runs are drawn as means of "
+                    "neighbouring steps.",
+                    "training step",
+                    "loss, nats",
+                    tuple(lines),
+                )
+            )
+        perplexities = perplexity_curves(run)
+        if any(len(points) > 1 for points in perplexities.values()):
+            charts.append(
+                LineChart(
+                    f"figure-perplexity-{index}",
+                    f"Validation perplexity of {run.name}",
+                    "Perplexity of masked word-pieces of held-out text, per language.",
+                    "training step",
+                    "perplexity",
+                    tuple(Line(k, tuple(points)) for k, points in perplexities.items()),
+                    log_y=True,
+                )
+            )
+    return charts
+
+
+def _loss_lines(run: RunRecord) -> list[Line]:
+    """One line a language where logged so, else the masked-word loss; the NSP loss beside it."""
+    by_language = curves(run, "loss/")
+    if by_language:
+        lines = [Line(language, tuple(points)) for language, points in by_language.items()]
+    else:
+        points = curve(run, "mlm_loss") or curve(run, "loss")
+        lines = [Line("all languages", tuple(points))] if points else []
+    sentence_pairs = curve(run, "nsp_loss") if run.config.get("nsp") else []
+    if sentence_pairs:
+        lines.append(Line("next sentence", tuple(sentence_pairs)))
+    return lines
+
+
+def _row_label(run: RunRecord, several_models: bool) -> str:
+    encoder = encoder_label(run).split(" (")[0]
+    label = fusion_label(run).split(", gate")[0]
+    label += ")" if label.count("(") > label.count(")") else ""
+    if encoder != "pretrained":
+        label = f"{label}, {encoder}"
+    return f"{model_name(run)}: {label}" if several_models else label

@@ -1,0 +1,129 @@
+"""Puts tables and figures into one self-contained HTML page, and into Markdown.
+
+The page asks the network for nothing: styles and figures stand inside it, there is no script.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from bbert.report.records import STAGE_LABELS, RunRecord
+from bbert.report.sections import Section
+from bbert.report.select_runs import upstream
+from bbert.report.svg import draw, palette
+from bbert.report.table import Table
+from bbert.stage_config import plain
+
+_MOST_INPUTS = 40
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The entry of one run: what it was made from and by what."""
+
+    anchor: str
+    heading: str
+    folder: str
+    facts: tuple[tuple[str, str, str], ...]
+    """(what, text, anchor of another entry or "")."""
+    config: str
+    inputs: tuple[str, ...]
+    problem: str
+
+
+def provenance(record: RunRecord, records: Sequence[RunRecord], report_folder: Path) -> Provenance:
+    """The run's entry at the end of the page; `folder` is relative to the report."""
+    manifest = record.manifest
+    before = upstream(record, records)
+    made_from = str(manifest.get("model") or manifest.get("corpus") or "")
+    facts = [
+        ("made from", before.name if before else made_from, before.anchor if before else ""),
+        ("configuration hash", str(manifest.get("config_hash", "")), ""),
+        ("seed", str(manifest.get("seed", "")), ""),
+        ("code revision", str(manifest.get("git_revision") or "unknown"), ""),
+        ("finished", str(manifest.get("finished", "")), ""),
+        ("seconds", str(manifest.get("seconds", "")), ""),
+        ("host", _host(manifest.get("host")), ""),
+        ("versions", _joined(manifest.get("versions")), ""),
+    ]
+    inputs = manifest.get("inputs") or []
+    shown = [f"{i.get('path')}  sha256 {str(i.get('sha256'))[:16]}…" for i in inputs[:_MOST_INPUTS]]
+    if len(inputs) > _MOST_INPUTS:
+        shown.append(f"and {len(inputs) - _MOST_INPUTS} more in manifest.json")
+    return Provenance(
+        record.anchor,
+        f"{STAGE_LABELS[record.stage]} {record.name}",
+        Path(os.path.relpath(record.path.resolve(), report_folder.resolve())).as_posix(),
+        tuple(fact for fact in facts if fact[1]),
+        _configuration(record.config),
+        tuple(shown),
+        record.problem or "",
+    )
+
+
+def html_page(
+    title: str, subtitle: str, sections: Sequence[Section], runs: Sequence[Provenance]
+) -> str:
+    """The whole page as one string."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                              lstrip_blocks=True)  # fmt: skip
+    template = environment.from_string(_packaged("page.html.j2"))
+    return template.render(
+        title=title,
+        subtitle=subtitle,
+        style=Markup(palette() + _packaged("page.css")),
+        sections=sections,
+        runs=runs,
+        is_table=lambda block: isinstance(block, Table),
+        draw=lambda chart: Markup(draw(chart)),
+    )
+
+
+def markdown_page(
+    title: str, subtitle: str, sections: Sequence[Section], runs: Sequence[Provenance]
+) -> str:
+    """The same content as Markdown; figures are linked files in `figures/`."""
+    lines = [f"# {title}", "", subtitle, ""]
+    for section in sections:
+        lines += [f"## {section.title}", "", section.lead, ""]
+        for block in section.blocks:
+            if isinstance(block, Table):
+                lines.append(block.to_markdown())
+            else:
+                lines += [f"![{block.title}](figures/{block.identifier}.svg)", ""]
+    lines += ["## Where every number comes from", ""]
+    for run in runs:
+        lines += [f"### {run.heading}", "", f"Folder: `{run.folder}`", ""]
+        if run.problem:
+            lines += [f"Not shown above: {run.problem}", ""]
+        lines += [f"- {what}: `{text}`" for what, text, _ in run.facts]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _configuration(config: Mapping[str, Any]) -> str:
+    import yaml
+
+    if not config:
+        return ""
+    return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True).rstrip()
+
+
+def _host(host: Any) -> str:
+    return _joined(host) if isinstance(host, Mapping) else str(host or "")
+
+
+def _joined(facts: Any) -> str:
+    return ", ".join(f"{k} {v}" for k, v in facts.items()) if isinstance(facts, Mapping) else ""
+
+
+def _packaged(name: str) -> str:
+    return (files("bbert.report") / name).read_text(encoding="utf-8")

@@ -1,0 +1,129 @@
+"""Runs → one page: reads run directories, asks tables and figures for their data, writes files.
+
+A report depends on the JSON files that it reads. When one of them changes, or a run is added, the
+same command writes the report anew: it holds no work of its own that could be lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bbert import __version__
+from bbert.provenance import fingerprint
+from bbert.report.config import ReportConfig
+from bbert.report.page import html_page, markdown_page, provenance
+from bbert.report.records import STAGE_LABELS, RunRecord
+from bbert.report.sections import sections_of, with_fewer_figures
+from bbert.report.select_runs import select_runs
+from bbert.report.svg import draw
+from bbert.report.table import Table
+from bbert.report.transfer_tables import tidy_table, transfer_groups
+from bbert.run_directory import (
+    STAGE_FOLDERS,
+    Run,
+    RunDirectory,
+    open_run,
+    read_json,
+    write_json_atomically,
+)
+from bbert.stage_config import DryRun, identity
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: ReportConfig) -> RunDirectory | DryRun:
+    """Write `reports/<name>/`: `report.html`, `report.md`, `report.json`, `tables/`, `figures/`."""
+    records = select_runs(config.work, config.runs)
+    name = config.name or default_name(config.runs)
+    final = config.work / STAGE_FOLDERS["report"] / name
+    if config.dry_run:
+        pages = {"runs": ", ".join(f"{STAGE_LABELS[r.stage]} {r.name}" for r in records)}
+        return DryRun(config, final, {**pages, "time": "a few seconds", "disk": "below 5 MB"})
+    inputs = [file for record in records for file in record.files]
+    with open_run("report", name, _replacing_outdated(config, final, inputs), inputs) as report:
+        if not report.up_to_date:
+            _write(report, f"bbert report: {name}", records)
+            return report.finish()
+    return report.directory
+
+
+def default_name(runs: Sequence[str]) -> str:
+    """The report's folder: "all", or its runs; a long list is cut and told apart by a hash."""
+    if not runs:
+        return "all"
+    joined = "+".join(Path(run).resolve().name for run in runs)
+    if len(joined) <= 80:
+        return joined
+    return f"{joined[:60]}…{hashlib.sha256(' '.join(runs).encode()).hexdigest()[:8]}"
+
+
+def tables_of(report: RunDirectory) -> list[Table]:
+    """The tables of a finished report, as its `report.json` keeps them."""
+    return [Table.from_json(table) for table in read_json(report.path / "report.json")["tables"]]
+
+
+def _replacing_outdated(config: ReportConfig, final: Path, inputs: list[Path]) -> ReportConfig:
+    """The configuration with `force` where the same report exists and only its inputs changed."""
+    if config.force or not RunDirectory.is_run(final):
+        return config
+    before = read_json(final / "manifest.json")
+    if before.get("config") != identity(config):
+        return config  # refused by the stage contract, naming the options
+    old = {entry["path"]: entry["sha256"] for entry in before.get("inputs", ())}
+    new = {e["path"]: e["sha256"] for e in fingerprint(inputs, known=before.get("inputs", ()))}
+    if old == new:
+        return config
+    logger.info("%s: its runs changed; writing it anew", final)
+    return replace(config, force=True)
+
+
+def _write(report: Run, title: str, records: Sequence[RunRecord]) -> None:
+    groups = transfer_groups(records)
+    subtitle = _subtitle(records)
+    sections = list(sections_of(records, groups))
+    runs = [provenance(record, records, report.final) for record in records]
+    tables = [block for s in sections for block in s.blocks if isinstance(block, Table)]
+    charts = [block for s in sections for block in s.blocks if not isinstance(block, Table)]
+    if groups:
+        tables.append(tidy_table(groups, records))
+    for folder in ("tables", "figures"):
+        (report.path / folder).mkdir(exist_ok=True)
+    for table in tables:
+        (report.path / "tables" / f"{table.identifier}.csv").write_text(
+            table.to_csv(), encoding="utf-8", newline=""
+        )
+    for chart in charts:
+        drawing = draw(chart, standalone=True)
+        (report.path / "figures" / f"{chart.identifier}.svg").write_text(drawing, encoding="utf-8")
+    (report.path / "report.md").write_text(
+        markdown_page(title, subtitle, sections, runs), encoding="utf-8"
+    )
+    page = html_page(title, subtitle, with_fewer_figures(sections), runs)
+    (report.path / "report.html").write_text(page, encoding="utf-8")
+    content = {"title": title, "tables": [table.to_json() for table in tables]}
+    write_json_atomically(report.path / "report.json", content)
+    report.counts = {
+        "runs": sum(record.problem is None for record in records),
+        "empty": sum(record.problem is not None for record in records),
+        "tables": len(tables),
+        "figures": len(charts),
+        "page_bytes": len(page.encode()),
+    }
+    report.extra = {"runs": [str(record.path.resolve()) for record in records]}
+
+
+def _subtitle(records: Sequence[RunRecord]) -> str:
+    """What is on the page: "1 corpus, 1 model, 3 transfer runs; bbert 0.1.0"."""
+    parts = []
+    for stage, label in STAGE_LABELS.items():
+        amount = sum(r.stage == stage and r.problem is None for r in records)
+        plural = {"corpus": "corpora", "model": "models", "transfer": "transfer runs"}[label]
+        singular = "transfer run" if label == "transfer" else label
+        parts += [f"{amount} {singular if amount == 1 else plural}"] if amount else []
+    empty = sum(record.problem is not None for record in records)
+    parts += [f"{empty} empty"] if empty else []
+    return f"{', '.join(parts)}; bbert {__version__}."

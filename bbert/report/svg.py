@@ -1,0 +1,169 @@
+"""Draws a `Chart` as SVG: text stays text, colours are classes, dashes tell lines apart too.
+
+Colours come from `palette.css` (light and dark), so a figure follows the page it stands in; one
+that is a file of its own carries that style sheet inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from html import escape
+from importlib.resources import files
+
+from bbert.report.chart import Chart, DotChart, Dots, LineChart, log_ticks, thinned, ticks
+
+WIDTH = 440
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 22, 12, 44
+_DOT_LEFT = 164
+_PLOT_HEIGHT = 220
+_LEGEND_ROW, _DOT_ROW, _GROUP_HEAD = 20, 22, 24
+_NUM_STYLES = 6
+
+
+def draw(chart: Chart, standalone: bool = False) -> str:
+    """The figure as one `<svg>` element; `standalone` adds namespace and style sheet."""
+    body, height = _lines(chart) if isinstance(chart, LineChart) else _dots(chart)
+    name = chart.identifier
+    head = (
+        f'<svg class="figure" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'aria-labelledby="{name}-title {name}-description"'
+    )
+    if standalone:
+        head += f' xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
+    style = f"<style>{palette()}svg{{background:var(--page)}}</style>" if standalone else ""
+    return (
+        f'{head}>{style}<title id="{name}-title">{escape(chart.title)}</title>'
+        f'<desc id="{name}-description">{escape(chart.description)}</desc>{body}</svg>'
+    )
+
+
+def palette() -> str:
+    """The style sheet of figures."""
+    return (files("bbert.report") / "palette.css").read_text(encoding="utf-8")
+
+
+def _lines(chart: LineChart) -> tuple[str, int]:
+    points = [point for line in chart.lines for point in line.points_XY]
+    assert points, chart.identifier
+    x_ticks = ticks(*_spread(min(x for x, _ in points), max(x for x, _ in points)))
+    lowest, highest = min(y for _, y in points), max(y for _, y in points)
+    y_ticks = log_ticks(lowest, highest) if chart.log_y else ticks(*_spread(lowest, highest))
+    x_of = _scale(x_ticks[0], x_ticks[-1], _LEFT, WIDTH - _RIGHT)
+    bottom = _TOP + _PLOT_HEIGHT
+    y_of = _scale(y_ticks[0], y_ticks[-1], bottom, _TOP, log=chart.log_y)
+    parts = []
+    for value in y_ticks:
+        y = y_of(value)
+        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
+        parts.append(_text(_LEFT - 6, y + 4, _short(value), "end"))
+    for value in x_ticks:
+        parts.append(_text(x_of(value), bottom + 18, _short(value), "middle"))
+    parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
+    middle = _TOP + _PLOT_HEIGHT / 2
+    parts.append(
+        f'<text transform="translate(13 {middle:.0f}) rotate(-90)" text-anchor="middle">'
+        f"{escape(chart.y_label)}</text>"
+    )
+    for index, line in enumerate(chart.lines):
+        coordinates = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in thinned(line.points_XY))
+        parts.append(
+            f'<polyline class="line s{index % _NUM_STYLES}" points="{coordinates}">'
+            f"<title>{escape(line.label)}</title></polyline>"
+        )
+    legend, height = _legend([line.label for line in chart.lines], bottom + _BOTTOM + 10)
+    return "".join(parts) + legend, height
+
+
+def _dots(chart: DotChart) -> tuple[str, int]:
+    x_of = _scale(0, 100, _DOT_LEFT, WIDTH - _RIGHT)
+    parts: list[str] = []
+    y = 8.0
+    bottom = y + sum(_GROUP_HEAD + _DOT_ROW * len(group.rows) for group in chart.groups)
+    for value in (0, 20, 40, 60, 80, 100):
+        parts.append(f'<path class="grid" d="M{x_of(value):.1f} {y:.0f}V{bottom:.0f}"/>')
+        parts.append(_text(x_of(value), bottom + 18, str(value), "middle"))
+    parts.append(_text((_DOT_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
+    for group in chart.groups:
+        parts.append(_text(4, y + 17, group.label, "start", "strong"))
+        top, y = y, y + _GROUP_HEAD
+        for row in group.rows:
+            middle = y + _DOT_ROW / 2
+            kind = "floor" if row.floor else "s0"
+            parts.append(_text(_DOT_LEFT - 8, middle + 4, _shortened(row.label), "end"))
+            parts.append(f'<g class="dot {kind}"><title>{escape(_spoken(row))}</title>')
+            if row.std is not None:
+                low, high = max(row.mean - row.std, 0), min(row.mean + row.std, 100)
+                parts.append(f'<path d="M{x_of(low):.1f} {middle:.1f}H{x_of(high):.1f}"/>')
+            for value in row.values if len(row.values) > 1 else ():
+                parts.append(
+                    f'<circle class="seed" cx="{x_of(value):.1f}" cy="{middle:.1f}" r="3"/>'
+                )
+            mark = x_of(row.mean)
+            if row.floor:
+                parts.append(
+                    f'<rect x="{mark - 4:.1f}" y="{middle - 4:.1f}" width="8" height="8"/>'
+                )
+            else:
+                parts.append(f'<circle cx="{mark:.1f}" cy="{middle:.1f}" r="5"/>')
+            parts.append("</g>")
+            y += _DOT_ROW
+        if group.chance is not None:
+            parts.append(
+                f'<path class="chance" d="M{x_of(group.chance):.1f} {top + 6:.0f}V{y - 2:.0f}">'
+                f"<title>chance {group.chance:.1f}</title></path>"
+            )
+    return "".join(parts), int(bottom + _BOTTOM)
+
+
+def _legend(labels: list[str], top: float) -> tuple[str, int]:
+    """Swatches in as many rows as the labels need; returns the height of the figure too."""
+    parts: list[str] = []
+    x, y = float(_LEFT), top
+    for index, label in enumerate(labels):
+        width = 40 + 7.2 * len(label)
+        if x > _LEFT and x + width > WIDTH - _RIGHT:
+            x, y = float(_LEFT), y + _LEGEND_ROW
+        parts.append(f'<path class="line s{index % _NUM_STYLES}" d="M{x:.0f} {y - 4:.0f}h24"/>')
+        parts.append(_text(x + 30, y, label, "start"))
+        x += width
+    return "".join(parts), int(y + 10)
+
+
+def _scale(
+    low: float, high: float, start: float, end: float, log: bool = False
+) -> Callable[[float], float]:
+    def transform(value: float) -> float:
+        return math.log10(value) if log else value
+
+    span = transform(high) - transform(low)
+    return lambda value: start + (transform(value) - transform(low)) / span * (end - start)
+
+
+def _spread(low: float, high: float) -> tuple[float, float]:
+    """An interval wide enough for ticks: values that hardly differ are set in its middle."""
+    size = max(abs(low), abs(high), 1e-6)
+    return (low, high) if high - low > 1e-6 * size else (low - size / 2, high + size / 2)
+
+
+def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
+    style = f' class="{kind}"' if kind else ""
+    return f'<text{style} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _short(value: float) -> str:
+    """A tick's number: 1500 → "1,500", 2000000 → "2M", 0.05 → "0.05"."""
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:g}M"
+    if abs(value) >= 1e5:
+        return f"{value / 1e3:g}k"
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+
+
+def _shortened(label: str, most: int = 22) -> str:
+    return label if len(label) <= most else label[: most - 1] + "…"
+
+
+def _spoken(row: Dots) -> str:
+    deviation = f" ± {row.std:.1f}" if row.std is not None else ""
+    return f"{row.label}: {row.mean:.1f}{deviation} ({len(row.values)} seeds)"

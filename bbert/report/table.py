@@ -1,0 +1,137 @@
+"""A table as data: from one description come HTML, Markdown, CSV and the terminal's table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bbert.report.records import is_number
+
+NOTHING = "–"
+"""What an empty cell shows."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading; `numeric` columns are set flush right, `detail` ones are not on the terminal."""
+
+    header: str
+    numeric: bool = False
+    detail: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is shown, what it is exactly (for CSV), and the entry of the page it traces to.
+
+    `emphasis` is "" or "floor" (a row or value to compare with, such as chance).
+    """
+
+    text: str
+    value: Any = None
+    anchor: str = ""
+    note: str = ""
+    emphasis: str = ""
+
+    @property
+    def exact(self) -> Any:
+        return self.text if self.value is None else self.value
+
+
+@dataclass(frozen=True)
+class Table:
+    """A captioned table; the first cell of every row is the row's heading.
+
+    `note` stands below it everywhere, `definitions` only where there is room: not on the terminal.
+    """
+
+    identifier: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    definitions: str = ""
+
+    def __post_init__(self) -> None:
+        assert all(len(row) == len(self.columns) for row in self.rows), self.identifier
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Table:
+        """The table that `asdict` and JSON wrote."""
+        return cls(
+            content["identifier"],
+            content["caption"],
+            tuple(Column(**column) for column in content["columns"]),
+            tuple(tuple(Cell(**cell) for cell in row) for row in content["rows"]),
+            content.get("note", ""),
+            content.get("definitions", ""),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def to_csv(self) -> str:
+        """Exact values, one heading line, RFC 4180."""
+        stream = io.StringIO()
+        writer = csv.writer(stream)
+        writer.writerow([column.header for column in self.columns])
+        for row in self.rows:
+            writer.writerow(["" if cell.text == NOTHING else cell.exact for cell in row])
+        return stream.getvalue()
+
+    def to_markdown(self) -> str:
+        """A pipe table under its caption."""
+        lines = [f"**{_escape(self.caption)}**", ""]
+        lines.append("| " + " | ".join(_escape(c.header) for c in self.columns) + " |")
+        lines.append("|" + "|".join("---:" if c.numeric else "---" for c in self.columns) + "|")
+        for row in self.rows:
+            lines.append("| " + " | ".join(_escape(cell.text) for cell in row) + " |")
+        for text in filter(None, (self.note, self.definitions)):
+            lines += ["", _escape(text)]
+        return "\n".join(lines) + "\n"
+
+    def to_rich(self) -> Any:
+        """A rich table for the terminal."""
+        from rich.table import Table as RichTable
+
+        table = RichTable(title=self.caption, caption=self.note or None, title_justify="left",
+                          caption_justify="left")  # fmt: skip
+        shown = [index for index, column in enumerate(self.columns) if not column.detail]
+        for column in (self.columns[index] for index in shown):
+            justify = "right" if column.numeric else "left"
+            table.add_column(column.header, justify=justify, no_wrap=column.numeric)
+        for row in self.rows:
+            floor = any(cell.emphasis == "floor" for cell in row)
+            table.add_row(*(row[index].text for index in shown), style="dim" if floor else None)
+        return table
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is, in one line."""
+    for character in "\\|*_`<>[]":
+        text = text.replace(character, "\\" + character)
+    return " ".join(text.split())
+
+
+def number(value: Any, digits: int | None = None, anchor: str = "") -> Cell:
+    """A number as a cell; None, NaN and what is no number are shown as nothing."""
+    if not is_number(value):
+        return Cell(NOTHING, anchor=anchor)
+    if digits is None:
+        digits = 0 if isinstance(value, int) or abs(value) >= 1000 else 2
+    return Cell(f"{value:,.{digits}f}", value, anchor)
+
+
+def words(value: Any, anchor: str = "") -> Cell:
+    """Text as a cell; None and "" are shown as nothing."""
+    return Cell(str(value) if value not in (None, "") else NOTHING, anchor=anchor)
+
+
+def share(value: Any, digits: int = 2) -> Cell:
+    """A share between 0 and 1 as a percentage."""
+    if not is_number(value):
+        return Cell(NOTHING)
+    return Cell(f"{100 * value:.{digits}f} %", value)

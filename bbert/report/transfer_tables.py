@@ -1,0 +1,237 @@
+"""Transfer runs as tables: one wide table per task, metric and training language, and a tidy one.
+
+Scores are shares between 0 and 1 in `results.json` and percentages on the page. The standard
+deviation is the one in the file; it is shown where there are at least two seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from bbert.report.records import RunRecord, is_number
+from bbert.report.select_runs import upstream
+from bbert.report.table import NOTHING, Cell, Column, Table, words
+
+_FUSION_ORDER = ("last", "dlfa", "dlfa-global", "dlfa-local", "scalar-mix", "mean", "concat")
+_SHOWN_ELSEWHERE = frozenset(
+    {"model", "task", "train_lang", "eval_langs", "fusion", "fusion_layer", "fusion_gate",
+     "fusion_pool", "random_init", "init", "head", "seed", "seeds", "data"}
+)  # fmt: skip
+_TASK_NAMES = {"ner": "Named entities", "xnli": "Inference (XNLI)", "pos": "Parts of speech",
+               "pawsx": "Paraphrases (PAWS-X)", "parsing": "Parsing"}  # fmt: skip
+
+
+def transfer_groups(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
+    """Transfer runs that compare: same task, metric and training language; floors come last."""
+    runs = [r for r in records if r.stage == "finetune" and r.problem is None]
+
+    def group_key(record: RunRecord) -> tuple[str, ...]:
+        results = record.content
+        return (str(results["task"]), str(results["metric"]), str(results["train_language"]))
+
+    def row_key(record: RunRecord) -> tuple[Any, ...]:
+        fusion = str(record.content["fusion"])
+        place = _FUSION_ORDER.index(fusion) if fusion in _FUSION_ORDER else len(_FUSION_ORDER)
+        floor = bool(record.content.get("random_init"))
+        layer = str(record.content.get("fusion_layer") or "").zfill(4)
+        return (model_name(record), floor, place, fusion, layer, record.name)
+
+    ordered = sorted(runs, key=lambda r: (group_key(r), row_key(r)))
+    return [list(group) for _, group in groupby(ordered, key=group_key)]
+
+
+def group_title(group: Sequence[RunRecord]) -> str:
+    """What the runs of a group have in common, in words."""
+    results = group[0].content
+    task, metric = str(results["task"]), str(results["metric"])
+    name = _TASK_NAMES.get(task, task)
+    return f"{name}, fine-tuned on {results['train_language']} ({metric_label(metric)})"
+
+
+def metric_label(metric: str) -> str:
+    """A metric's name and unit on the page."""
+    words_of_name = ["F1" if word == "f1" else word for word in metric.split("_")]
+    return f"{' '.join(words_of_name)}, %"
+
+
+def languages_of(group: Sequence[RunRecord]) -> list[str]:
+    """Every test language of the group: the training language first, then as the runs name them."""
+    seen = dict.fromkeys(language for run in group for language in run.content["languages"])
+    source = group[0].content["train_language"]
+    return sorted(seen, key=lambda language: language != source)
+
+
+def model_name(record: RunRecord) -> str:
+    """Short name of the encoder that was fine-tuned."""
+    written = record.content.get("model") or record.config.get("model") or "?"
+    return str(written).rstrip("/").split("/")[-1]
+
+
+def encoder_label(record: RunRecord) -> str:
+    """What was fine-tuned: "pretrained", or the layers that were drawn at random before."""
+    layers = record.content.get("random_init")
+    if not layers:
+        return "pretrained"
+    layers = "+".join(map(str, layers)) if isinstance(layers, list) else str(layers)
+    init = record.content.get("init") or record.config.get("init")
+    kind = f" (init {init})" if init else ""
+    return f"random encoder{kind}" if layers == "all" else f"layers {layers} random{kind}"
+
+
+def fusion_label(record: RunRecord) -> str:
+    """The fusion with its layer and its variants."""
+    results, config = record.content, record.config
+    fusion = str(results["fusion"])
+    if not fusion.startswith("dlfa"):
+        return fusion
+    parts = [f"layer {results['fusion_layer']}"] if results.get("fusion_layer") else []
+    for key in ("gate", "pool"):
+        value = results.get(f"fusion_{key}", config.get(f"fusion_{key}"))
+        if value:
+            parts.append(f"{key} {value}")
+    return f"{fusion} ({', '.join(parts)})" if parts else fusion
+
+
+def condition_label(record: RunRecord) -> str:
+    """The fusion, and what was drawn at random before it."""
+    encoder = encoder_label(record)
+    fusion = fusion_label(record)
+    return fusion if encoder == "pretrained" else f"{fusion}, {encoder}"
+
+
+def score_text(score: dict[str, Any]) -> str:
+    """Mean ± standard deviation over seeds, in percent."""
+    mean, std = score["mean"], score.get("std")
+    if not is_number(mean):
+        return NOTHING
+    if len(score["values"]) > 1 and is_number(std):
+        return f"{100 * mean:.1f} ± {100 * std:.1f}"
+    return f"{100 * mean:.1f}"
+
+
+def transfer_table(group: Sequence[RunRecord], number_in_page: int) -> Table:
+    """Runs as rows, test languages as columns; chance and number of examples as the last rows."""
+    languages = languages_of(group)
+    source = group[0].content["train_language"]
+    targets = [language for language in languages if language != source]
+    gaps = [t for t in targets if any(is_number(_gap(run, t)) for run in group)]
+    other = _settings_that_differ(group)
+    one_model = len({model_name(run) for run in group}) == 1
+    columns = [Column("Fusion")]
+    columns += [Column(language, numeric=True) for language in languages]
+    columns += [Column("Seeds", numeric=True)]
+    columns += [Column(f"gap {language}", numeric=True, detail=True) for language in gaps]
+    columns += [Column("Model", detail=one_model), Column("Head", detail=True)]
+    columns += [Column("Other settings", detail=True)] if other else []
+    rows = []
+    for run in group:
+        floor = "floor" if run.content.get("random_init") else ""
+        row = [
+            Cell(condition_label(run), anchor=run.anchor, emphasis=floor),
+            *(_score_cell(run, language) for language in languages),
+            _seeds_cell(run),
+        ]
+        row += [_percent(_gap(run, language), run.anchor) for language in gaps]
+        row += [Cell(model_name(run)), words(run.content.get("head"))]
+        row += [words(other[run.anchor])] if other else []
+        rows.append(tuple(row))
+    blank = words(None)
+    for label, key in (("chance", "chance"), ("examples (n)", "n")):
+        values = [_range(group, language, key) for language in languages]
+        after = [blank] * (len(columns) - 1 - len(values))
+        rows.append((Cell(label, emphasis="floor"), *values, *after))
+    note = "Mean ± standard deviation over seeds of fine-tuning, in percent."
+    definitions = " ".join(_definitions(group, bool(gaps)))
+    identifier = f"transfer-{number_in_page}"
+    return Table(identifier, group_title(group), tuple(columns), tuple(rows), note, definitions)
+
+
+def tidy_table(groups: Sequence[Sequence[RunRecord]], records: Sequence[RunRecord]) -> Table:
+    """Every score of every run as one row per language, for CSV; scores as shares of 1."""
+    headers = (
+        "run", "model", "corpus", "task", "metric", "train_language", "language", "fusion",
+        "fusion_layer", "fusion_gate", "fusion_pool", "head", "random_init", "n", "chance",
+        "num_seeds", "mean", "std", "cross_lingual_gap", "seeds", "values",
+    )  # fmt: skip
+    rows = []
+    for run in (run for group in groups for run in group):
+        results, config = run.content, run.config
+        model = upstream(run, records)
+        corpus = upstream(model, records) if model else None
+        for language, score in results["languages"].items():
+            exact = (
+                run.name, model_name(run), corpus.name if corpus else None, results["task"],
+                results["metric"], results["train_language"], language, results["fusion"],
+                results.get("fusion_layer"), config.get("fusion_gate"), config.get("fusion_pool"),
+                results.get("head"), results.get("random_init") or "none", score["n"],
+                score["chance"], len(results["seeds"]), score["mean"], score["std"],
+                _gap(run, language), " ".join(map(str, results["seeds"])),
+                " ".join(map(repr, score["values"])),
+            )  # fmt: skip
+            rows.append(tuple(words(None) if v is None else Cell(str(v), v) for v in exact))
+    return Table("transfer", "Every score", tuple(Column(h) for h in headers), tuple(rows))
+
+
+def _definitions(group: Sequence[RunRecord], with_gaps: bool) -> Iterator[str]:
+    """What the numbers of a group are; metric and chance as the runs define them."""
+    for key, label in (("metric_definition", "Metric"), ("chance_definition", "Chance")):
+        for definition in dict.fromkeys(run.content.get(key) for run in group):
+            if definition:
+                yield f"{label}: {str(definition).rstrip('.')}."
+    if with_gaps:
+        source = group[0].content["train_language"]
+        yield f"Gap: score on {source} minus score on the language."
+
+
+def _seeds_cell(run: RunRecord) -> Cell:
+    seeds = run.content["seeds"]
+    return Cell(str(len(seeds)), len(seeds), note="seeds " + ", ".join(map(str, seeds)))
+
+
+def _score_cell(run: RunRecord, language: str) -> Cell:
+    score = run.content["languages"].get(language)
+    if score is None:
+        return Cell(NOTHING, note="not tested on this language")
+    values = ", ".join(f"{100 * v:.1f}" for v in score["values"] if is_number(v))
+    return Cell(score_text(score), score["mean"], run.anchor, note=f"values: {values}")
+
+
+def _gap(run: RunRecord, language: str) -> Any:
+    gap = (run.content.get("cross_lingual_gap") or {}).get(language)
+    return gap.get("mean") if isinstance(gap, dict) else gap
+
+
+def _percent(value: Any, anchor: str) -> Cell:
+    return Cell(f"{100 * value:.1f}", value, anchor) if is_number(value) else words(None)
+
+
+def _range(group: Sequence[RunRecord], language: str, key: str) -> Cell:
+    """One value where all runs agree, else the smallest and the largest."""
+    scores = [run.content["languages"].get(language) for run in group]
+    values = sorted({score[key] for score in scores if score and is_number(score[key])})
+    if not values:
+        return words(None)
+    shown = [f"{100 * v:.1f}" if key == "chance" else f"{v:,}" for v in values]
+    if len(values) == 1:
+        return Cell(shown[0], values[0])
+    return Cell(f"{shown[0]} to {shown[-1]}", f"{values[0]} to {values[-1]}")
+
+
+def _settings_that_differ(group: Sequence[RunRecord]) -> dict[str, str]:
+    """run's anchor → the remaining options that are not the same in all runs of the group."""
+    keys = sorted({key for run in group for key in run.config} - _SHOWN_ELSEWHERE)
+    different = [key for key in keys if len({repr(run.config.get(key)) for run in group}) > 1]
+    return {run.anchor: _joined(run, different) for run in group} if different else {}
+
+
+def _joined(run: RunRecord, keys: Sequence[str]) -> str:
+    def shown() -> Iterator[str]:
+        for key in keys:
+            value = run.config.get(key)
+            if value is not None:
+                text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
+                yield f"{key.replace('_', '-')} {text}"
+
+    return ", ".join(shown())

@@ -1,0 +1,1 @@
+"""The embedded sample: a small world that writes dumps and labelled task files."""

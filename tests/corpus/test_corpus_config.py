@@ -1,0 +1,109 @@
+"""Options and sources of a build: what is filled in, what is refused and how that is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bbert.corpus.config import REAL_DEFAULTS, SAMPLE_DEFAULTS, CorpusConfig, resolve, run_name
+from bbert.corpus.sources import assign_sources, read_sources
+from bbert.errors import InputError
+from bbert.languages import parse_languages
+
+
+def test_sample_and_real_defaults():
+    sample = resolve(CorpusConfig())
+    assert sample.languages == SAMPLE_DEFAULTS["languages"]
+    assert sample.vocab_size == 2 * SAMPLE_DEFAULTS["vocab_size"]
+    assert sample.vocab == SAMPLE_DEFAULTS["vocab"]
+    real = resolve(CorpusConfig(text=("en=a", "es=b", "en=c")))
+    assert real.languages == ("en", "es")
+    assert (real.vocab_size, real.vocab) == (REAL_DEFAULTS["vocab_size"], REAL_DEFAULTS["vocab"])
+    assert resolve(sample) == sample
+
+
+def test_without_a_fake_language_there_is_nothing_to_mirror():
+    assert resolve(CorpusConfig(languages=("es", "ru"))).vocab == "joint"
+    with pytest.raises(InputError, match="--vocab mirror"):
+        resolve(CorpusConfig(languages=("es", "ru"), vocab="mirror"))
+
+
+def test_names_of_runs():
+    assert run_name(CorpusConfig()) == "sample-enfake-en"
+    assert run_name(CorpusConfig(name="x")) == "x"
+    config = CorpusConfig(languages=("enfake", "it"), dump=("en=a", "it=b"))
+    assert run_name(config) == "enfake-it"
+    config = CorpusConfig(
+        languages=("enfake", "it"), dump=("en=a", "it=b"), vocab_size=8000, seed=3
+    )
+    assert run_name(config) == "enfake-it-seed3-vocab-size8000"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"languages": ()}, "--languages"),
+        ({"languages": ("en", "xx")}, "'xx'"),
+        ({"languages": ("en", "en")}, "twice"),
+        ({"max_bytes": 0}, "--max-bytes"),
+        ({"vocab_size": 5}, "--vocab-size"),
+        ({"sample_sentences": 0}, "--sample-sentences"),
+        ({"processes": 0}, "--processes"),
+        ({"presplit": True}, "--presplit"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict, message: str):
+    with pytest.raises(InputError, match=message):
+        CorpusConfig(**options)
+
+
+def test_files_of_a_source_are_gathered_in_natural_order(tmp_path: Path):
+    for number in (10, 2, 1):
+        (tmp_path / f"part{number}.xml").write_text("x")
+    (tmp_path / "more.txt").write_text("x")
+    sources = read_sources([f"en={tmp_path}/part*.xml"], [f"en={tmp_path}/more.txt"])
+    names = [path.name for path in sources["en"].files]
+    assert names == ["part1.xml", "part2.xml", "part10.xml", "more.txt"]
+
+
+def test_a_source_of_its_own_comes_before_that_of_the_source_language(tmp_path: Path):
+    (tmp_path / "a").write_text("x")
+    options = [f"en={tmp_path}/a", f"esfake={tmp_path}/a", f"es={tmp_path}/a"]
+    languages = parse_languages(["enfake", "en", "esfake", "es"])
+    served = assign_sources(languages, read_sources([], options))
+    names = {key: [language.name for language in users] for key, users in served.items()}
+    assert names == {"en": ["enfake", "en"], "esfake": ["esfake"], "es": ["es"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("en", "expected LANGUAGE=FILE"),
+        ("=x", "expected LANGUAGE=FILE"),
+        ("xx=a", "'xx' is unknown"),
+        ("en=missing.txt", "no such file"),
+        ("en=missing*.txt", "no file matches"),
+        ("en=.", "is a folder"),
+        ("en=empty", "is empty"),
+    ],
+)
+def test_files_that_are_none_are_refused(tmp_path: Path, monkeypatch, value: str, message: str):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").write_text("")
+    for option, values in (("--dump", ([value], [])), ("--text", ([], [value]))):
+        with pytest.raises(InputError, match=f"{option}.*{message}|language.*{message}"):
+            read_sources(*values)
+
+
+def test_files_and_languages_must_match(tmp_path: Path):
+    (tmp_path / "a").write_text("x")
+    sources = read_sources([], [f"en={tmp_path}/a"])
+    with pytest.raises(
+        InputError, match=r"no text for 'it'; give --dump it=FILE or --text it=FILE"
+    ):
+        assign_sources(parse_languages(["en", "it"]), sources)
+    with pytest.raises(InputError, match="'en', which is not among --languages it"):
+        assign_sources(parse_languages(["it"]), sources | read_sources([], [f"it={tmp_path}/a"]))
+    with pytest.raises(InputError, match="given twice"):
+        read_sources([], [f"en={tmp_path}/a", f"en={tmp_path}/a"])

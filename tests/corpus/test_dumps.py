@@ -1,0 +1,281 @@
+"""Dumps of every form give the articles that they hold, through the real wikiextractor."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import zstandard
+from dump_files import SITE, article, dump, page
+
+from bbert.corpus import dumps as dumps_module
+from bbert.corpus.dumps import check_wikiextractor, clean_article, extract_dumps
+from bbert.corpus.guarded_process import guarded_process
+from bbert.corpus.wiki_pages import SiteInfo, mark_headings, read_pages, write_articles
+from bbert.errors import InputError
+
+PAGES = [
+    page("One", article(1), number=1),
+    page("Old name", "#REDIRECT [[One]]", number=2, redirect=True),
+    page("Talk:One", "chatter", namespace="1", number=3),
+    page("Template metaprogramming", article(4), number=4),
+    page("Template:Infobox", "{| class=box\n| {{{name}}}\n|}", namespace="10", number=5),
+    page("Q & A", article(6), number=6),
+]
+
+
+def write(folder: Path, text: str, name: str = "dump.xml", encoding: str = "utf-8") -> Path:
+    path = folder / name
+    data = text.encode(encoding)
+    compress = {".bz2": bz2.compress, ".gz": gzip.compress}.get(path.suffix, bytes)
+    path.write_bytes(compress(data))
+    return path
+
+
+def extract(*paths: Path, processes: int = 1) -> tuple[list[list[str]], dict[str, int]]:
+    """The articles, each a list of paragraphs, and the counts."""
+    folder = paths[0].parent
+    target = folder / "text.txt.zst"
+    counts = extract_dumps(paths, target, folder / "work", processes, "en")
+    assert not (folder / "work").exists()
+    text = zstandard.ZstdDecompressor().stream_reader(target.read_bytes()).read().decode()
+    return [document.split("\n") for document in text.removesuffix("\n\n").split("\n\n")], counts
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> list[list[str]]:
+    return extract(write(tmp_path_factory.mktemp("dump"), dump(PAGES)))[0]
+
+
+def test_articles_without_headings_markup_or_other_pages(tmp_path: Path, expected):
+    documents, counts = extract(write(tmp_path, dump(PAGES)))
+    assert documents == expected
+    assert counts == {
+        "pages": 6, "articles": 3, "redirects": 1, "templates": 1, "other_pages": 1,
+        "documents": 3, "headings": 6, "paragraphs": sum(map(len, expected)),
+    }  # fmt: skip
+    text = "\n".join(map("\n".join, documents))
+    assert documents[0][0].startswith("Article 1 is about things. ")
+    assert len(documents[0]) == 4
+    for markup in ("History", "Early life", "See also", "[[", "{", "|", "<", "'''", "heading"):
+        assert markup not in text
+
+
+def one_line(text: str) -> str:
+    """Without a line break, but for those of the articles, as character references."""
+    inside = text.split("<text")
+    return inside[0].replace("\n", "") + "".join(
+        "<text" + body.partition("</text>")[0].replace("\n", "&#10;") + "</text>"
+        + body.partition("</text>")[2].replace("\n", "")
+        for body in inside[1:]
+    )  # fmt: skip
+
+
+FORMS = {
+    "bz2": lambda folder: write(folder, dump(PAGES), "dump.xml.bz2"),
+    "gz": lambda folder: write(folder, dump(PAGES), "dump.xml.gz"),
+    "utf-16": lambda folder: write(folder, dump(PAGES), encoding="utf-16"),
+    "utf-8 mark": lambda folder: write(folder, dump(PAGES), encoding="utf-8-sig"),
+    "one line": lambda folder: write(folder, one_line(dump(PAGES))),
+    "windows": lambda folder: write(folder, dump(PAGES).replace("\n", "\r\n")),
+    "latin-1": lambda folder: write(
+        folder, '<?xml version="1.0" encoding="ISO-8859-1"?>\n' + dump(PAGES), encoding="latin-1"
+    ),
+    "no namespaces": lambda folder: write(
+        folder, dump([p.replace("<ns>0</ns>", "").replace("<ns>1</ns>", "") for p in PAGES])
+    ),
+    "unmarked redirects": lambda folder: write(
+        folder, dump(PAGES).replace('<redirect title="Elsewhere" />', "")
+    ),
+    "no site information": lambda folder: write(folder, dump(PAGES, site="")),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_dump_gives_the_same_text(tmp_path: Path, form: str, expected):
+    assert extract(FORMS[form](tmp_path))[0] == expected
+
+
+def test_parts_and_processes_do_not_show(tmp_path: Path, expected):
+    parts = [write(tmp_path, dump(PAGES[:2]), "p1.xml"), write(tmp_path, dump(PAGES[2:]), "p2.xml")]
+    assert extract(*parts, processes=2)[0] == expected
+
+
+def test_the_newest_revision_counts(tmp_path: Path):
+    old = page("One", "Old words.").replace("</revision>", "</revision>\n<revision>", 1)
+    both = old.replace(
+        "<revision>\n  </page>", "<revision><text>New words.</text></revision></page>"
+    )
+    assert extract(write(tmp_path, dump([both])))[0] == [["New words."]]
+
+
+def test_a_folder_with_modules_of_the_same_name_does_no_harm(tmp_path: Path, monkeypatch, expected):
+    for module in ("html", "template", "extract", "urllib"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('wrong module')\n")
+    monkeypatch.chdir(tmp_path)
+    assert extract(write(tmp_path, dump(PAGES)))[0] == expected
+
+
+def test_special_characters_come_through(tmp_path: Path):
+    text = "A < B & C > D &amp; “E” — 漢字 \U00030edd 😀 नम\u200dस्ते &nbsp;end &#xD83D; of it."
+    documents, _ = extract(write(tmp_path, dump([page("X", text)])))
+    [[paragraph]] = documents
+    words = "A < B & C > D & “E” — 漢字 \U00030edd 😀 नम\u200dस्ते end of it."
+    assert paragraph.split() == words.split()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"just some text\nof two lines\n", "not XML"),
+        (b"\xff\xd8\xff\xe0JFIF", "not XML|not UTF-8"),
+        (b"<html><body>no</body></html>", "<html>, not of <mediawiki>"),
+        (dump([]).encode(), "without a single page"),
+        (dump(PAGES[1:3]).encode(), r"no article among its pages \(1 redirects, 1 other pages\)"),
+        (dump(PAGES).encode()[:-200], "cut off"),
+        (dump(PAGES).encode()[:1500], "cut off"),
+        (dump(PAGES).replace("</title>", "</titel>", 1).encode(), "line 12, byte .*damaged XML"),
+        (dump([page("X", "se\N{LATIN SMALL LETTER N WITH TILDE}or")]).encode("latin-1"),
+         "line 22, byte .*not UTF-8"),
+        (dump([page("X", "{{Infobox}}")]).encode(), "no text in any"),
+    ],
+)  # fmt: skip
+def test_unusable_dumps_are_named_with_the_mend(tmp_path: Path, content: bytes, message: str):
+    path = tmp_path / "dump.xml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"dump\.xml.*({message})") as caught:
+        extract(path)
+    assert str(caught.value).count("\n") <= 1
+
+
+def test_reading_reports_all_bytes(tmp_path: Path):
+    path = write(tmp_path, dump(PAGES), "dump.xml.bz2")
+    seen: list[float] = []
+    write_articles([path], tmp_path / "a.gz", tmp_path / "t.gz", seen.append)
+    assert sum(seen) == path.stat().st_size
+
+
+def test_site_information(tmp_path: Path):
+    site = SiteInfo()
+    pages = list(read_pages(write(tmp_path, dump(PAGES)), site))
+    assert site.namespaces["10"] == "Template"
+    assert site.namespace_of("Template:X") == "10"
+    assert site.namespace_of("Kill Bill: Volume 1") == "0"
+    assert [p.title for p in pages][-1] == "Q & A"
+    assert SITE.count("namespace key") == len(site.namespaces)
+
+
+def test_headings_are_marked_and_nothing_else():
+    marked = mark_headings(
+        "a\n== B c ==\n=D=\n=== E === <!-- x -->\n==\n= = =\n|x== 3\ny == 4 ==\n"
+    )
+    lines = marked.split("\n")
+    assert [i for i, line in enumerate(lines) if "heading" in line] == [1, 2, 3, 5]
+    assert all(line.startswith("==") for line in lines if "heading" in line)
+
+
+def test_leftovers_are_cleaned():
+    text = "Berlin (, ) is (; 1237) big.\n* item\n</onlyinclude>\nformula_3,\n(a, b) and formula_2."
+    assert clean_article(text) == (
+        ["Berlin is (1237) big.", "item", "(a, b) and formula_2."], 0,
+    )  # fmt: skip
+
+
+FAKE_EXTRACTOR = """
+import gzip, json, re, sys, time
+for page in re.findall("<page>.*?</page>", gzip.open(sys.argv[1], "rt").read(), re.S):
+    if "POISON" in page:
+        print("Traceback (most recent call last)\\nValueError: poison", file=sys.stderr, flush=True)
+        time.sleep(100)
+    print(json.dumps({"text": re.search("<title>(.*)</title>", page)[1]}), flush=True)
+"""
+
+
+def test_a_page_that_stops_wikiextractor_is_left_out(tmp_path: Path, monkeypatch, caplog):
+    """Stood in for by a program that hangs after an exception, as wikiextractor does."""
+    program = tmp_path / "program.py"
+    program.write_text(FAKE_EXTRACTOR)
+
+    def command(articles: Path, templates: Path | None, processes: int) -> list[str]:
+        return [sys.executable, str(program), str(articles)]
+
+    monkeypatch.setattr(dumps_module, "_command", command)
+    monkeypatch.setattr("bbert.corpus.guarded_process._SECONDS_AFTER_TRACEBACK", 0.2)
+    titles = ["a", "b", "POISON", "c", "POISON", "d"]
+    path = write(tmp_path, dump([page(title, "text", number=i) for i, title in enumerate(titles)]))
+    documents, counts = extract(path, processes=2)
+    assert documents == [["a"], ["b"], ["c"], ["d"]]
+    assert counts["failed_articles"] == 2
+    assert "article 3: ValueError: poison" in caplog.text
+
+
+def test_a_silent_program_is_ended(monkeypatch):
+    monkeypatch.setattr("bbert.corpus.guarded_process.SECONDS_WITHOUT_LINE", 0.3)
+    started = time.monotonic()
+    with guarded_process(["sh", "-c", "echo one; sleep 60"]) as program:
+        assert list(program) == [b"one\n"]
+    assert time.monotonic() - started < 20
+
+
+def test_a_program_does_not_outlive_its_caller(tmp_path: Path):
+    marker = tmp_path / "pid"
+    script = (
+        "import os, signal\n"
+        "from bbert.corpus.guarded_process import guarded_process\n"
+        f"with guarded_process(['sh', '-c', 'echo $$ > {marker}; echo x; sleep 60']) as program:\n"
+        "    next(iter(program))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], timeout=60)
+    pid = int(marker.read_text())
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}/stat").exists() and time.monotonic() < deadline:
+        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
+            break
+        time.sleep(0.05)
+    assert time.monotonic() < deadline
+
+
+def test_a_missing_or_old_wikiextractor_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "3.0.6")
+    with pytest.raises(InputError, match=r"3\.0\.6.*bbert\[wikiextractor\]"):
+        check_wikiextractor()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"not installed.*bbert\[wikiextractor\]"):
+        check_wikiextractor()
+
+
+def test_wikiextractor_is_never_imported(tmp_path: Path):
+    path = write(tmp_path, dump(PAGES))
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom bbert.corpus.dumps import extract_dumps\n"
+        f"folder = Path({json.dumps(str(tmp_path))})\n"
+        f"extract_dumps([Path({json.dumps(str(path))})], folder / 't', folder / 'w', 1, 'en')\n"
+        "assert not [m for m in sys.modules if m.startswith('wikiextractor')]\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+@pytest.mark.realdata
+def test_real_dumps(real_data: Path, tmp_path: Path):
+    wiki = real_data / "wiki"
+    if not wiki.is_dir():
+        pytest.skip(f"no dumps at {wiki}")
+    for name, articles in (("eswiki", 1), ("ruwiki", 1), ("hiwiki", 1)):
+        path = wiki / f"{name}-pages-articles.xml.bz2"
+        counts = extract_dumps([path], tmp_path / "t", tmp_path / "w", 1, name)
+        assert (counts["articles"], counts["documents"]) == (articles, articles)
+    target = tmp_path / "en.zst"
+    path = wiki / "enwiki-pages-articles.xml.bz2"
+    counts = extract_dumps([path], target, tmp_path / "w", 2, "en")
+    assert (counts["pages"], counts["articles"], counts["documents"]) == (206, 106, 105)
+    text = zstandard.ZstdDecompressor().stream_reader(target.read_bytes()).read().decode()
+    assert "\nHistory.\n" not in text
+    assert counts["headings"] > 1500

@@ -1,0 +1,113 @@
+"""Bad input from the command line: exit code 2, at most two lines, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bbert.cli import main
+
+
+@pytest.fixture
+def refused(bert: Path, work: Path, capsys) -> Callable[..., str]:
+    """Run a command that must be refused; returns what it says."""
+
+    def run(*arguments: str) -> str:
+        model = [] if "--model" in arguments else ["--model", str(bert)]
+        capsys.readouterr()
+        assert main(["finetune", *model, *arguments, "--quiet"]) == 2
+        error = capsys.readouterr().err
+        assert len(error.splitlines()) <= 2, error
+        assert "Traceback" not in error
+        assert not list((work / "transfer").glob("*"))
+        return error
+
+    return run
+
+
+def edited(folder: Path, tmp_path: Path, name: str, edit: Callable[[bytes], bytes]) -> str:
+    """A copy of a data folder with one file changed."""
+    copy = Path(shutil.copytree(folder, tmp_path / "data"))
+    (copy / name).write_bytes(edit((copy / name).read_bytes()))
+    return str(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "words"),
+    [
+        (
+            "train-en.tsv",
+            lambda b: b.replace(b"\tB-PER", b"", 1),
+            "tsv:1: expected a word",
+        ),
+        ("test-en.tsv", lambda b: b + b"x\tI-LOC\n", "I-LOC after O is illegal in IOB2"),
+        ("test-en.tsv", lambda b: b + b"x\tB-MISC\n", "'B-MISC' does not occur in the training"),
+        ("test-en.tsv", lambda b: b + b"\xff\tO\n", "not UTF-8 (byte 0xff)"),
+        ("train-en.tsv", lambda b: b"", "train-en.tsv: the file is empty"),
+        ("train-en.tsv", lambda b: b"a\tO\n", "no entity in the training data"),
+        ("dev-es.tsv", lambda b: b"PK\x03\x04\xfa", "dev-es.tsv:1: not UTF-8"),
+    ],
+)
+def test_ner_files(ner_data: Path, tmp_path: Path, refused, name, edit, words):
+    data = edited(ner_data, tmp_path, name, edit)
+    error = refused("--data", data, "--eval-langs", "en", "es")
+    assert words in error
+    assert name in error
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "words"),
+    [
+        ("multinli.train.en.tsv", lambda b: b.replace(b"hypo\t", b"", 1), "no column sentence2"),
+        ("multinli.train.en.tsv", lambda b: b + b"a\tb\tunsure\n", "label 'unsure' is none of"),
+        ("multinli.train.en.tsv", lambda b: b + b"a\tneutral\n", ":42: 2 columns"),
+        ("xnli.test.tsv", lambda b: b.replace(b"\nes\t", b"\nfr\t"), "no pair in 'es'"),
+        ("xnli.test.tsv", lambda b: b + b"en\tneutral\t\tb\t9\n", "the premise is empty"),
+    ],
+)
+def test_inference_files(xnli_data: Path, tmp_path: Path, refused, name, edit, words):
+    data = edited(xnli_data, tmp_path, name, edit)
+    error = refused("--task", "xnli", "--data", data, "--eval-langs", "en", "es")
+    assert words in error
+    assert name in error
+
+
+def test_missing_languages_name_the_files_found(ner_data: Path, refused):
+    error = refused("--data", str(ner_data), "--eval-langs", "en", "ru")
+    assert "for language 'ru'" in error
+    assert "dev-es.tsv" in error
+
+
+def test_model_folders(ner_data: Path, bert: Path, tmp_path: Path, refused):
+    data = ["--data", str(ner_data)]
+    assert "is no model folder" in refused("--model", str(ner_data), *data)
+    assert "no such folder" in refused("--model", "nowhere/at-all", *data)
+    copy = Path(shutil.copytree(bert, tmp_path / "damaged"))
+    weights = (copy / "model.safetensors").read_bytes()
+    (copy / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    assert "the weights cannot be loaded" in refused("--model", str(copy), *data)
+    (copy / "tokenizer.json").write_text("{}")
+    assert "the tokenizer cannot be loaded" in refused("--model", str(copy), *data)
+
+
+def test_random_init_and_fusion_beyond_the_depth(ner_data: Path, refused):
+    data = ["--data", str(ner_data)]
+    assert "has layers 1 to 2" in refused("--random-init", "2-3", *data)
+    assert "has layers 1 to 2" in refused("--fusion", "dlfa", "--fusion-layer", "3", *data)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written(ner_data: Path, tmp_path: Path, refused):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    error = refused("--data", str(ner_data), "--work", str(closed))
+    assert "give a folder that can be written" in error
+
+
+def test_a_file_in_the_way_of_the_work_folder(ner_data: Path, tmp_path: Path, refused):
+    (tmp_path / "file").write_text("")
+    assert "check the path" in refused("--data", str(ner_data), "--work", str(tmp_path / "file"))

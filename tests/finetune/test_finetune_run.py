@@ -1,0 +1,342 @@
+"""`bbert finetune` from the command line: results, predictions, exactness, resuming."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
+from sklearn.metrics import accuracy_score
+from tiny_models import save_run
+
+from bbert.cli import main
+from bbert.finetune.tasks import load_task
+
+QUICK = ["--epochs", "3", "--learning-rate", "3e-3", "--batch-size", "16", "--quiet"]
+
+
+def finetune(*arguments: str, name: str, work: Path) -> Path:
+    """Run the command; returns the run directory."""
+    assert main(["finetune", "--work", str(work), "--name", name, *QUICK, *arguments]) == 0
+    folder = work / "transfer" / name
+    assert folder.is_dir()
+    assert not folder.with_name(f"{name}.partial").exists()
+    return folder
+
+
+def results(run: Path) -> dict:
+    return json.loads((run / "results.json").read_text())
+
+
+def column_labels(path: Path) -> list[list[str]]:
+    """Labels of a two-column file, read without bbert's reader."""
+    blocks = path.read_text(encoding="utf-8").strip("\n").split("\n\n")
+    return [[line.split("\t")[1] for line in block.split("\n")] for block in blocks]
+
+
+def same_files(first: Path, second: Path) -> bool:
+    names = sorted(str(p.relative_to(first)) for p in first.rglob("*") if p.is_file())
+    others = sorted(str(p.relative_to(second)) for p in second.rglob("*") if p.is_file())
+    compared = [n for n in names if not n.startswith(("manifest", "config.yaml"))]
+    return names == others and all(
+        (first / name).read_bytes() == (second / name).read_bytes() for name in compared
+    )
+
+
+@pytest.mark.parametrize("fusion", [["last"], ["dlfa"], ["dlfa", "--fusion-gate", "paper"]])
+def test_ner_results_and_predictions(bert: Path, ner_data: Path, work: Path, fusion, capsys):
+    run = finetune(
+        "--model", str(bert), "--data", str(ner_data), "--eval-langs", "enfake", "en", "es",
+        "--seeds", "2", "--seed", "7", "--fusion", *fusion, name="ner", work=work,
+    )  # fmt: skip
+    content = results(run)
+    assert content["task"] == "ner"
+    assert content["metric"] == "entity_f1"
+    assert content["train_language"] == "enfake"
+    assert content["fusion"] == fusion[0]
+    assert content["fusion_layer"] == (None if fusion[0] == "last" else 1)
+    assert content["head"] == "linear"
+    assert content["random_init"] is None
+    assert content["seeds"] == [7, 8]
+    assert list(content["languages"]) == ["enfake", "en", "es"]
+    assert set(content["cross_lingual_gap"]) == {"en", "es"}
+    for name, entry in content["languages"].items():
+        assert entry["n"] == (20 if name == "es" else 30)
+        assert entry["split"] == ("dev" if name == "es" else "test")
+        assert entry["chance"] == 0
+        gold = column_labels(run / "predictions" / "gold" / f"{name}.conll")
+        for value, folder in zip(entry["values"], ("", "seed-8"), strict=True):
+            predicted = column_labels(run / "predictions" / folder / f"{name}.conll")
+            assert value == pytest.approx(f1_score(gold, predicted, mode="strict", scheme=IOB2))
+        assert entry["mean"] == pytest.approx(sum(entry["values"]) / 2)
+        if name != "enfake":
+            gap = content["languages"]["enfake"]["mean"] - entry["mean"]
+            assert content["cross_lingual_gap"][name] == pytest.approx(gap)
+    assert content["languages"]["enfake"]["mean"] > 0.5  # tags follow from the words
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["stage"] == "finetune"
+    assert manifest["model"] == str(bert)
+    assert manifest["config"]["fusion_gate"] == (
+        None if fusion == ["last"] else fusion[2] if fusion[2:] else "sigmoid"
+    )
+    shown = capsys.readouterr().out
+    assert "enfake (source)" in shown
+    assert "±" in shown
+
+
+def test_gold_of_enfake_is_the_english_file(bert: Path, ner_data: Path, work: Path):
+    run = finetune(
+        "--model", str(bert), "--data", str(ner_data), "--epochs", "1", name="a", work=work
+    )
+    gold = (run / "predictions" / "gold" / "enfake.conll").read_text()
+    assert gold.strip() == (ner_data / "test-en.tsv").read_text().strip()
+
+
+def test_xnli_results_and_predictions(bert: Path, xnli_data: Path, work: Path):
+    run = finetune(
+        "--model", str(bert), "--task", "xnli", "--data", str(xnli_data), "--eval-langs", "enfake",
+        "en", "es", "--fusion", "dlfa", name="xnli", work=work,
+    )  # fmt: skip
+    content = results(run)
+    assert content["metric"] == "accuracy"
+    assert content["head"] == "classifier"
+    for name, entry in content["languages"].items():
+        rows = (run / "predictions" / f"{name}.tsv").read_text().splitlines()[1:]
+        gold, predicted = zip(*(row.split("\t")[-2:] for row in rows), strict=True)
+        assert entry["n"] == len(rows) == 20
+        assert entry["values"] == [accuracy_score(gold, predicted)]
+        assert entry["chance"] == max(gold.count(label) for label in set(gold)) / 20
+        assert entry["std"] is None
+
+
+def test_pos_results_and_predictions(bert: Path, tmp_path: Path, ner_data: Path, work: Path):
+    tags = {"B-PER": "PROPN", "I-PER": "PROPN", "B-LOC": "PROPN", "O": "VERB"}
+    for split in ("train", "test"):
+        text = (ner_data / f"{split}-en.tsv").read_text()
+        for tag, universal in tags.items():
+            text = text.replace(f"\t{tag}\n", f"\t{universal}\n")
+        (tmp_path / f"{split}-en.tsv").write_text(text)
+    run = finetune(
+        "--model", str(bert), "--task", "pos", "--data", str(tmp_path), name="pos", work=work
+    )
+    entry = results(run)["languages"]["en"]
+    task = load_task("pos")
+    gold = [s.labels for s in task.read([run / "predictions" / "gold" / "en.conllu"], "en")]
+    found = [s.labels for s in task.read([run / "predictions" / "en.conllu"], "en")]
+    flat = [[label for sentence in labels for label in sentence] for labels in (gold, found)]
+    assert entry["values"] == [accuracy_score(*flat)]
+    assert entry["chance"] == max(flat[0].count(tag) for tag in set(flat[0])) / len(flat[0])
+    assert set(entry["metrics"]) == {"accuracy", "chunk_f1"}
+    assert results(run)["languages"]["enfake"]["mean"] > 0.7
+
+
+def test_words_beyond_the_models_length_are_wrong_and_counted(
+    bert: Path, tmp_path: Path, ner_data: Path, work: Path
+):
+    data = Path(shutil.copytree(ner_data, tmp_path / "panx"))
+    words = "".join("left\tO\n" for _ in range(70))
+    (data / "test-en.tsv").write_text(f"{words}Anna\tB-PER\n")
+    run = finetune(
+        "--model", str(bert), "--data", str(data), "--eval-langs", "en", name="long", work=work
+    )
+    entry = results(run)["languages"]["en"]
+    assert (entry["truncated_examples"], entry["truncated_words"]) == (1, 71 - 62)
+    predicted = column_labels(run / "predictions" / "en.conll")
+    assert len(predicted[0]) == 71
+    assert predicted[0][62:] == ["O"] * 9
+    assert entry["metrics"]["recall"] == [0.0]
+
+
+@pytest.mark.parametrize("fusion", ["last", "dlfa"])
+def test_the_same_command_gives_the_same_bytes(bert: Path, ner_data: Path, work: Path, fusion):
+    typed = ["--model", str(bert), "--data", str(ner_data), "--fusion", fusion, "--seeds", "2"]
+    first = finetune(*typed, name="first", work=work)
+    second = finetune(*typed, name="second", work=work)
+    assert same_files(first, second)
+    values = results(first)["languages"]["en"]["values"]
+    alone = finetune(*typed[:-1], "1", "--seed", "1", name="alone", work=work)
+    assert results(alone)["languages"]["en"]["values"] == values[1:]
+
+
+def test_a_finished_run_is_up_to_date_and_another_is_refused(
+    bert: Path, ner_data: Path, work: Path, capsys
+):
+    typed = ["--model", str(bert), "--data", str(ner_data), "--eval-langs", "en"]
+    run = finetune(*typed, name="run", work=work)
+    before = (run / "manifest.json").stat().st_mtime_ns
+    finetune(*typed, name="run", work=work)
+    assert (run / "manifest.json").stat().st_mtime_ns == before
+    other = ["finetune", "--work", str(work), "--name", "run", *QUICK, *typed, "--fusion", "dlfa"]
+    capsys.readouterr()
+    assert main(other) == 2
+    error = capsys.readouterr().err
+    assert "--fusion 'last' → 'dlfa'" in error
+    assert len(error.splitlines()) <= 2
+    assert main([*other, "--force"]) == 0
+    assert results(run)["fusion"] == "dlfa"
+
+
+def test_a_run_killed_in_its_second_seed_goes_on(bert: Path, ner_data: Path, work: Path):
+    typed = ["--model", str(bert), "--data", str(ner_data), "--seeds", "2", "--epochs", "8"]
+    whole = finetune(*typed, name="whole", work=work)
+    command = [sys.executable, "-m", "bbert", "finetune", "--work", str(work), "--name", "killed",
+               *QUICK, *typed]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    partial = work / "transfer" / "killed.partial"
+    deadline = time.monotonic() + 120
+    while not (partial / ".steps" / "seed-0.json").is_file():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (work / "transfer" / "killed").exists()
+    first_seed = (partial / "predictions" / "en.conll").stat().st_mtime_ns
+    (partial / "predictions" / "seed-1").mkdir(exist_ok=True)  # what a kill may leave
+    (partial / "predictions" / "seed-1" / "en.conll").write_text("half a li")
+    killed = finetune(*typed, name="killed", work=work)
+    assert (killed / "predictions" / "en.conll").stat().st_mtime_ns == first_seed
+    assert same_files(whole, killed)
+
+
+def test_target_languages_choose_nothing(bert: Path, ner_data: Path, tmp_path: Path, work: Path):
+    """The kept epoch and the exported weights do not depend on any target language's data."""
+    typed = ["--model", str(bert), "--selection", "best-dev", "--train-lang", "en"]
+    data = Path(shutil.copytree(ner_data, tmp_path / "panx"))
+    both = finetune(*typed, "--data", str(data), "--eval-langs", "en", "es", name="both", work=work)
+    alone = finetune(*typed, "--data", str(data), "--eval-langs", "en", name="alone", work=work)
+    text = (data / "dev-es.tsv").read_text().replace("B-PER", "B-LOC").replace("I-PER", "I-LOC")
+    (data / "dev-es.tsv").write_text(text)
+    changed = finetune(
+        *typed, "--data", str(data), "--eval-langs", "en", "es", name="changed", work=work
+    )
+    weights = [load_file(run / "model" / "model.safetensors") for run in (both, alone, changed)]
+    for other in weights[1:]:
+        assert all(tensor.equal(other[name]) for name, tensor in weights[0].items())
+    logs = [(run / "metrics.jsonl").read_text() for run in (both, alone, changed)]
+    assert logs[0] == logs[1] == logs[2]
+    assert results(both)["dev"]["split"] == "dev"
+    assert results(both)["languages"]["es"] != results(changed)["languages"]["es"]
+
+
+def test_parts_of_the_data(bert: Path, ner_data: Path, work: Path):
+    typed = ["--model", str(bert), "--data", str(ner_data), "--eval-langs", "en", "es"]
+    part = ["--max-train-examples", "20", "--max-eval-examples", "10"]
+    run = finetune(*typed, *part, name="part", work=work)
+    content = results(run)
+    assert content["train"]["n"] == 20
+    assert [entry["n"] for entry in content["languages"].values()] == [10, 10]
+    other = finetune(*typed, *part, "--seed", "3", name="other", work=work)
+    gold = [(r / "predictions" / "gold" / "en.conll").read_text() for r in (run, other)]
+    assert gold[0] == gold[1]
+
+
+def test_random_encoder_is_a_floor_with_its_own_row(bert: Path, ner_data: Path, work: Path):
+    typed = ["--model", str(bert), "--data", str(ner_data), "--eval-langs", "en"]
+    run = finetune(*typed, "--random-init", "all", name="floor", work=work)
+    content = results(run)
+    assert content["random_init"] == "all"
+    assert content["init"] == "bert"
+    encoder = [t for n, t in load_file(bert / "model.safetensors").items() if n.startswith("bert.")]
+    assert content["network"]["random_init_parameters"] == sum(t.numel() for t in encoder)
+
+
+def test_language_ids_and_xlm_roberta_run(
+    bert_with_language_ids: Path, xlm_roberta: Path, ner_data: Path, xnli_data: Path, work: Path
+):
+    run = finetune(
+        "--model", str(bert_with_language_ids), "--data", str(ner_data), name="ids", work=work
+    )
+    assert results(run)["languages"]["enfake"]["mean"] > 0.5
+    for task, data in (("ner", ner_data), ("xnli", xnli_data)):
+        run = finetune(
+            "--model", str(xlm_roberta), "--task", task, "--data", str(data), "--train-lang", "en",
+            "--eval-langs", "en", "enfake", "es", "--fusion", "dlfa", name=task, work=work,
+        )  # fmt: skip
+        assert set(results(run)["cross_lingual_gap"]) == {"enfake", "es"}
+    assert results(run)["network"]["pooler"] == "fresh"
+
+
+def test_dry_run_writes_nothing(bert: Path, ner_data: Path, work: Path, capsys):
+    typed = ["finetune", "--work", str(work), "--model", str(bert), "--data", str(ner_data)]
+    assert main([*typed, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "learning_rate: 3.0e-05" in shown
+    assert "memory: about" in shown
+    assert not work.exists()
+
+
+def test_the_sample_is_used_and_named(bert: Path, ner_data: Path, tmp_path: Path, work, capsys):
+    sample = tmp_path / "sample"
+    shutil.copytree(ner_data, sample / "panx")
+    model = Path(shutil.copytree(bert, tmp_path / "copy"))
+    save_run(work / "models" / "tiny", model, ["enfake", "en"], sample)
+    assert main(["finetune", "--fusion", "dlfa", "--seeds", "2"]) == 0
+    first_lines = capsys.readouterr().err.splitlines()[:2]
+    assert "using the newest run, tiny" in first_lines[0]
+    assert "embedded sample" in first_lines[1]
+    assert "for real data give --data DIR" in first_lines[1]
+    run = work / "transfer" / "tiny-ner-dlfa-seeds2"
+    assert json.loads((run / "manifest.json").read_text())["sample"] == str(sample)
+
+
+def test_a_loss_that_explodes_is_a_failure_without_traceback(
+    bert: Path, ner_data: Path, work: Path, capsys
+):
+    typed = ["finetune", "--work", str(work), "--model", str(bert), "--data", str(ner_data)]
+    assert main([*typed, "--learning-rate", "1e30", "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert "lower --learning-rate" in error
+    assert len(error.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("fusion", ["last", "dlfa"])
+def test_a_full_disk_is_a_failure_that_the_same_command_mends(
+    bert: Path, ner_data: Path, work: Path, capsys, monkeypatch, fusion
+):
+    import safetensors.torch
+    import transformers.modeling_utils
+
+    def full(*arguments: object, **options: object) -> None:
+        raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
+
+    typed = ["--model", str(bert), "--data", str(ner_data), "--fusion", fusion]
+    with monkeypatch.context() as patched:
+        patched.setattr(safetensors.torch, "save_file", full)
+        patched.setattr(transformers.modeling_utils, "safe_save_file", full)
+        assert main(["finetune", "--work", str(work), "--name", "run", *QUICK, *typed]) == 1
+    error = capsys.readouterr().err
+    assert "No space left on device; free some space" in error
+    assert len(error.splitlines()) <= 2
+    finetune(*typed, name="run", work=work)
+
+
+@pytest.mark.realdata
+def test_real_ner_and_inference_files(bert: Path, real_data: Path, work: Path):
+    part = ["--max-train-examples", "200", "--max-eval-examples", "100", "--epochs", "1"]
+    run = finetune(
+        "--model", str(bert), "--data", str(real_data), *part, "--eval-langs", "enfake", "en", "hi",
+        "ru", name="ner", work=work,
+    )  # fmt: skip
+    content = results(run)
+    assert content["train"]["files"] == ["train-en.tsv"]
+    assert {entry["split"] for entry in content["languages"].values()} == {"dev"}
+    run = finetune(
+        "--model", str(bert), "--data", str(real_data), "--task", "xnli", *part, "--eval-langs",
+        "enfake", "en", "es", name="xnli", work=work,
+    )  # fmt: skip
+    assert {entry["split"] for entry in results(run)["languages"].values()} == {"test"}
+    run = finetune(
+        "--model", str(bert), "--data", str(real_data / "ud"), "--task", "pos", *part,
+        "--eval-langs", "enfake", "es", "hi", name="pos", work=work,
+    )  # fmt: skip
+    assert results(run)["languages"]["hi"]["files"][1] == "hi_pud-ud-test.conllu"

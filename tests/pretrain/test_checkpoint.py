@@ -1,0 +1,95 @@
+"""Checkpoints are whole or are not read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from bbert.errors import InputError
+from bbert.pretrain.checkpoint import (
+    list_checkpoints,
+    newest_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+
+IDENTITY = {"config": "a", "corpus": "b"}
+
+
+def write(folder: Path, step: int, keep: int = 2, identity: dict = IDENTITY) -> Path:
+    tensors = {"weight/x": torch.full((40, 3), float(step)), "exp_avg/x": torch.zeros(40, 3)}
+    content = {"step": step, "identity": identity, "losses": [[0.1, 1e-300]], "seconds": 1.5}
+    return write_checkpoint(folder, tensors, content, keep)
+
+
+def test_what_is_written_is_read(tmp_path: Path):
+    path = write(tmp_path, 7)
+    assert newest_checkpoint(tmp_path, IDENTITY) == path
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.step == 7
+    assert checkpoint.progress["losses"] == [[0.1, 1e-300]]
+    assert torch.equal(checkpoint.tensors["weight/x"], torch.full((40, 3), 7.0))
+    assert (tmp_path / "latest").read_text() == path.name
+
+
+def test_the_newest_are_kept_in_the_order_of_steps(tmp_path: Path):
+    for step in (8, 9, 10, 100_000_000):
+        write(tmp_path, step)
+    names = [path.name for path in list_checkpoints(tmp_path)]
+    assert names == ["step-00000010", "step-100000000"]
+
+
+def test_an_unfinished_one_is_none(tmp_path: Path):
+    write(tmp_path, 5)
+    (tmp_path / "step-00000006.partial").mkdir()
+    (tmp_path / "step-00000007").mkdir()
+    assert newest_checkpoint(tmp_path, IDENTITY) == tmp_path / "step-00000005"
+    assert newest_checkpoint(tmp_path / "nowhere", IDENTITY) is None
+
+
+@pytest.mark.parametrize("name", ["state.safetensors", "progress.json", "checksums.json"])
+@pytest.mark.parametrize("harm", ["truncate", "flip", "remove", "empty"])
+def test_any_damage_is_found(name: str, harm: str, tmp_path: Path, caplog):
+    good, bad = write(tmp_path, 5), write(tmp_path, 6)
+    file = bad / name
+    content = bytearray(file.read_bytes())
+    if harm == "remove":
+        file.unlink()
+    elif harm == "flip":
+        content[len(content) // 2] ^= 4
+        file.write_bytes(content)
+    else:
+        file.write_bytes(content[:-3] if harm == "truncate" else b"")
+    assert newest_checkpoint(tmp_path, IDENTITY) == good
+    assert str(bad) in caplog.text
+
+
+def test_a_damaged_newer_one_does_not_push_out_good_ones(tmp_path: Path):
+    write(tmp_path, 5, keep=1)
+    write(tmp_path, 9, keep=2)
+    (tmp_path / "step-00000009" / "state.safetensors").write_bytes(b"")
+    path = write(tmp_path, 6, keep=1)
+    assert list_checkpoints(tmp_path) == [path]
+
+
+def test_one_of_another_run_is_refused(tmp_path: Path):
+    write(tmp_path, 5, identity={"config": "a", "corpus": "changed"})
+    with pytest.raises(InputError, match="another configuration or corpus"):
+        newest_checkpoint(tmp_path, IDENTITY)
+
+
+def test_a_failed_write_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    good = write(tmp_path, 5)
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="checkpoint was not written: No space left") as caught:
+        write(tmp_path, 6)
+    assert caught.value.errno == 28
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [good.name]
+    assert json.loads((good / "progress.json").read_text())["step"] == 5

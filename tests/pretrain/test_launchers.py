@@ -1,0 +1,149 @@
+"""Two processes under every launcher give the losses of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import Command
+from tiny_corpus import build_tiny_corpus
+
+import bbert.pretrain.launch as launch_module
+from bbert.errors import InputError
+from bbert.pretrain.config import PretrainConfig
+from bbert.pretrain.metrics import LossNotFinite
+from bbert.pretrain.metrics_log import read_metrics
+
+OPTIONS = (
+    "--depth", "2", "--heads", "2", "--hidden", "16", "--seq-len", "24", "--batch-size", "7",
+    "--dropout", "0.1", "--steps", "20", "--log-every", "5", "--eval-every", "10",
+    "--learning-rate", "0.01", "--device", "cpu",
+)  # fmt: skip
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("launchers") / "work"
+    build_tiny_corpus(work, documents=30)
+    command = Command(work / "alone.log", *arguments(work, "alone"))
+    assert command.wait() == 0, command.output
+    return work
+
+
+def arguments(work: Path, name: str, *more: str) -> list[str]:
+    return ["pretrain", "--work", str(work), "--name", name, *OPTIONS, *more]
+
+
+def launch(*command: str) -> subprocess.CompletedProcess[str]:
+    # The deepspeed launcher looks for its own parts on the PATH.
+    environment = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def assert_like_alone(work: Path, name: str) -> None:
+    rows = read_metrics(work / "models" / name / "metrics.jsonl")
+    expected = read_metrics(work / "models" / "alone" / "metrics.jsonl")
+    assert len(rows) == len(expected) == 4
+    for row, other in zip(rows, expected, strict=True):
+        for key in row.keys() - {"tokens_per_second"}:
+            assert row[key] == pytest.approx(other[key], rel=1e-4), (row["step"], key)
+
+
+def test_torchrun(work: Path):
+    done = launch(
+        str(BIN / "torchrun"), "--nproc-per-node", "2", "-m", "bbert",
+        *arguments(work, "torchrun", "--zero-stage", "1"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("model torchrun") == 1
+    assert_like_alone(work, "torchrun")
+
+
+def test_deepspeed_launcher(work: Path):
+    done = launch(
+        str(BIN / "deepspeed"), "--num_gpus", "2", "--master_port", str(free_port()),
+        "--module", "bbert",
+        *arguments(work, "deepspeed", "--zero-stage", "2", "--micro-batch-size", "2"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("model deepspeed") == 1
+    assert_like_alone(work, "deepspeed")
+
+
+def test_a_dead_worker_ends_the_run_with_one_error(work: Path):
+    options = ("--processes", "2", "--steps", "100000", "--save-every", "10")
+    command = Command(work / "dead.log", *arguments(work, "dead", *options))
+    rows = work / "models" / "dead.partial" / "metrics.jsonl"
+    command.wait_until(lambda: rows.exists() and rows.stat().st_size > 0)
+    workers = children(command.process.pid)
+    assert len(workers) == 2
+    os.kill(workers[1], signal.SIGKILL)
+    began = time.monotonic()
+    assert command.wait() == 1
+    assert time.monotonic() - began < 60
+    errors = [line for line in command.output.splitlines() if line.startswith("bbert pretrain:")]
+    assert errors == [command.output.strip().splitlines()[-2]]
+    assert "was killed by SIGKILL" in errors[0]
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+STUB = """
+import json, os, sys, time
+reports = json.loads(os.environ["REPORTS"])
+report = reports[int(os.environ["RANK"])]
+if report is not None:
+    json.dump(report, open(sys.argv[2], "w"))
+    raise SystemExit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("reports", "error", "message"),
+    [
+        ([{"type": "InputError", "message": "so", "time": 1}, {"follows": True}], InputError, "so"),
+        (
+            [{"type": "RuntimeError", "message": "lost", "time": 2},
+             {"type": "LossNotFinite", "message": "nan", "time": 1}],
+            LossNotFinite, "nan",
+        ),
+        (
+            [{"type": "OSError", "errno": 28, "message": "full", "filename": "f", "time": 1}, None],
+            OSError, "full",
+        ),
+        ([{"type": "KeyError", "message": "'x'", "time": 1}, None], RuntimeError, "KeyError: 'x'"),
+        ([{"signal": 2, "time": 3}, {"signal": 2, "time": 2}], KeyboardInterrupt, ""),
+        ([{"signal": 15, "time": 3}, {"follows": True, "time": 1}], SystemExit, "143"),
+    ],
+)  # fmt: skip
+def test_the_first_error_of_the_workers_is_raised(
+    reports: list, error: type, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    stub = tmp_path / "stub.py"
+    stub.write_text(STUB)
+    monkeypatch.setattr(launch_module, "_worker_command", lambda: [sys.executable, str(stub)])
+    monkeypatch.setenv("REPORTS", json.dumps(reports))
+    with pytest.raises(error) as caught:
+        launch_module.run_workers(PretrainConfig(), 2)
+    assert message in str(caught.value)
+
+
+def children(pid: int | None) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return sorted(int(child) for child in text.split())
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

@@ -1,0 +1,156 @@
+"""Masks have the right distribution over thousands of rows, and touch nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bbert.pretrain.counter_random import draw, stream_key
+from bbert.pretrain.masking import IGNORED, Masking, mask_rows, num_slots
+
+MASK, FIRST_ORDINARY = 4, 10
+ORDINARY = np.arange(FIRST_ORDINARY, 1000)
+
+
+def rows(num: int, row_length: int, seq_len: int, word_length: float, seed: int = 0):
+    """Ids of ordinary word-pieces in [1, row_length], specials (id 2) elsewhere."""
+    rng = np.random.default_rng(seed)
+    text = np.zeros((num, seq_len), dtype=bool)
+    text[:, 1 : 1 + row_length] = True
+    ids = np.where(text, rng.choice(ORDINARY, text.shape), 2)
+    starts = rng.random(text.shape) < 1 / word_length
+    starts[:, 1] = True
+    return ids, text, starts
+
+
+def keys(num: int, step: int = 0) -> np.ndarray:
+    return draw(stream_key(0, "masks", step), np.arange(num))
+
+
+def masking(probability=0.15, whole_words=True, slots=23) -> Masking:
+    return Masking(probability, whole_words, slots, MASK, ORDINARY)
+
+
+@pytest.mark.parametrize("word_length", [1.0, 1.4, 3.0])
+@pytest.mark.parametrize("row_length", [29, 125])
+def test_fifteen_percent_of_the_text_is_predicted(word_length, row_length):
+    ids, text, starts = rows(8000, row_length, row_length + 3, word_length)
+    slots = num_slots(0.15, row_length, starts[:, 1 : 1 + row_length].ravel())
+    _, labels = mask_rows(ids, text, starts, keys(8000), masking(slots=slots))
+    counts = (labels != IGNORED).sum(axis=1)
+    error = counts.std() / np.sqrt(len(counts))
+    # Words at the border that find no slot may cost a little, a hundredth of the share at most.
+    assert counts.mean() == pytest.approx(0.15 * row_length, abs=4 * error + 0.0015 * row_length)
+
+
+@pytest.mark.parametrize("word_length", [1.0, 2.0])
+def test_positions_are_predicted_equally_often_in_long_words_and_short_ones(word_length):
+    ids, text, starts = rows(1, 125, 128, word_length)
+    num = 20_000
+    tile = (num, 1)
+    positions, labels = mask_rows(
+        np.tile(ids, tile), np.tile(text, tile), np.tile(starts, tile), keys(num), masking(slots=26)
+    )
+    counts = np.bincount(positions[labels != IGNORED], minlength=128)[1:126]
+    pieces = np.bincount(np.cumsum(starts[0, 1:126]))[np.cumsum(starts[0, 1:126])]
+    error = 5 * np.sqrt(0.15 * 0.85 / num)
+    bias = 0.15 * 0.02 * pieces if word_length > 1 else 0
+    assert (np.abs(counts / num - 0.15) < error + bias).all()
+
+
+def test_whole_words_are_predicted_together():
+    ids, text, starts = rows(2000, 125, 128, 2.0)
+    positions, labels = mask_rows(ids, text, starts, keys(2000), masking(slots=24))
+    chosen = np.zeros(text.shape, dtype=bool)
+    row, slot = np.nonzero(labels != IGNORED)
+    chosen[row, positions[row, slot]] = True
+    inside = text & ~starts & np.roll(text, 1, axis=1)
+    assert (chosen[inside] == np.roll(chosen, 1, axis=1)[inside]).all()
+    assert (chosen & ~text).sum() == 0
+
+
+def test_single_word_pieces_are_chosen_apart():
+    ids, text, starts = rows(4000, 125, 128, 5.0)
+    positions, labels = mask_rows(ids, text, starts, keys(4000), masking(whole_words=False))
+    chosen = np.zeros(text.shape, dtype=bool)
+    row, slot = np.nonzero(labels != IGNORED)
+    chosen[row, positions[row, slot]] = True
+    neighbours = (chosen[:, 1:125] & chosen[:, 2:126]).mean()
+    assert neighbours == pytest.approx(0.15**2, rel=0.1)
+
+
+def test_eighty_ten_ten():
+    ids, text, starts = rows(6000, 125, 128, 1.4)
+    original = ids.copy()
+    positions, labels = mask_rows(ids, text, starts, keys(6000), masking())
+    row, slot = np.nonzero(labels != IGNORED)
+    shown, true = ids[row, positions[row, slot]], labels[row, slot]
+    assert (original[row, positions[row, slot]] == true).all()
+    num = len(true)
+    masked, kept = (shown == MASK).mean(), (shown == true).mean()
+    for share, expected in ((masked, 0.8), (kept, 0.1 + 0.1 / len(ORDINARY))):
+        assert share == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / num))
+    replaced = shown[(shown != MASK) & (shown != true)]
+    assert np.isin(replaced, ORDINARY).all()
+    assert len(np.unique(replaced)) > 0.99 * len(ORDINARY)
+
+
+def test_pieces_of_one_word_are_replaced_each_for_itself():
+    ids, text, starts = rows(4000, 120, 123, 1.0)
+    starts[:] = False
+    starts[:, 1::2] = True
+    positions, labels = mask_rows(ids, text, starts, keys(4000), masking(slots=20))
+    ids_at = np.where(labels == IGNORED, -1, np.take_along_axis(ids, positions, axis=1))
+    masked = ids_at[:, :18].reshape(-1, 2) == MASK
+    assert (masked[:, 0] != masked[:, 1]).mean() == pytest.approx(2 * 0.8 * 0.2, rel=0.1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 30), min_size=1, max_size=8),
+    probability=st.floats(0.01, 0.99),
+    whole_words=st.booleans(),
+    step=st.integers(0, 1000),
+)
+def test_nothing_but_the_predicted_positions_changes(lengths, probability, whole_words, step):
+    ids, text, starts = rows(len(lengths), 30, 33, 1.7, seed=step)
+    for row, length in enumerate(lengths):  # short rows: specials after their end
+        text[row, 1 + length :] = False
+        ids[row, 1 + length :] = 0
+    original = ids.copy()
+    plan = masking(probability, whole_words, num_slots(probability, 30, starts.ravel()))
+    positions, labels = mask_rows(ids, text, starts, keys(len(lengths), step), plan)
+    used = labels != IGNORED
+    row = np.nonzero(used)[0]
+    chosen = np.zeros(text.shape, dtype=bool)
+    chosen[row, positions[used]] = True
+    assert chosen.sum() == used.sum()  # no position twice
+    assert (ids == original)[~chosen].all()
+    assert not (chosen & ~text).any()
+    assert (labels[used] == original[chosen_order(positions, used)]).all()
+    assert (positions[~used] == 0).all()
+
+
+def chosen_order(positions: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.nonzero(used)[0], positions[used]
+
+
+def test_masks_are_drawn_afresh_with_every_key_and_only_then():
+    def once(step: int) -> tuple[np.ndarray, np.ndarray]:
+        ids, text, starts = rows(16, 125, 128, 1.4)
+        positions, labels = mask_rows(ids, text, starts, keys(16, step), masking())
+        return ids, np.where(labels == IGNORED, -1, positions)
+
+    assert (once(0)[0] == once(0)[0]).all()
+    same = np.mean([np.isin(a, b).mean() for a, b in zip(once(0)[1], once(1)[1], strict=True)])
+    assert same < 0.4
+
+
+def test_slots_leave_room_for_the_word_at_the_border():
+    words = np.tile([1, 0, 0], 1000)
+    assert num_slots(0.15, 125, words) == 19 + 2
+    assert num_slots(0.15, 125, np.ones(1000)) == 19
+    assert num_slots(0.15, 125, np.zeros(0)) == 19
+    assert num_slots(0.99, 10, words) == 10

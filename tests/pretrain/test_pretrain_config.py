@@ -1,0 +1,124 @@
+"""Options of `bbert pretrain`: their defaults, what they refuse, how rows are dealt out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bbert.cli import parse
+from bbert.errors import InputError
+from bbert.pretrain.config import (
+    K2020,
+    SAMPLE,
+    Machine,
+    PretrainConfig,
+    architecture_of,
+    micro_batches,
+    resolve,
+    rows_of,
+)
+from bbert.stage_config import identity
+
+REAL, EMBEDDED = {"sample": None}, {"sample": "/somewhere/sample"}
+
+
+def resolved(config: PretrainConfig, manifest: dict, gpus: int = 0) -> PretrainConfig:
+    return resolve(config, "corpus", manifest, Machine(gpus))
+
+
+def test_a_real_corpus_gets_the_published_settings():
+    config = resolved(PretrainConfig(), REAL)
+    assert architecture_of(config, 60_000).parameter_count() == 132_775_010
+    assert (config.steps, config.warmup_steps, config.learning_rate) == (2_000_000, 10_000, 1e-4)
+    assert (config.batch_size, config.seq_len, config.weight_decay) == (32, 128, 0.01)
+    assert config.dropout == K2020.dropout
+
+
+def test_the_sample_keeps_its_sizes_when_only_the_depth_is_given():
+    config = resolved(parse("pretrain", ["--depth", "12", "--no-nsp"]), EMBEDDED)
+    assert (config.depth, config.nsp) == (12, False)
+    assert (config.hidden, config.heads, config.seq_len) == (
+        SAMPLE.hidden, SAMPLE.heads, SAMPLE.seq_len,
+    )  # fmt: skip
+    assert config.intermediate == 4 * SAMPLE.hidden
+
+
+def test_nothing_is_left_open_but_what_may_stay_open():
+    config = resolved(PretrainConfig(), EMBEDDED)
+    open_options = {key for key, value in vars(config).items() if value is None}
+    assert open_options == {"name", "config", "micro_batch_size"}
+
+
+def test_execution_is_not_part_of_the_identity():
+    one = resolved(PretrainConfig(), EMBEDDED)
+    other = resolved(
+        PretrainConfig(processes=4, micro_batch_size=2, zero_stage=2, save_every=3), EMBEDDED
+    )
+    assert identity(one) == identity(other)
+
+
+def test_gpus_decide_device_precision_and_processes():
+    config = resolved(PretrainConfig(), REAL, gpus=4)
+    assert (config.device, config.precision, config.processes) == ("cuda", "bf16", 4)
+    config = resolved(PretrainConfig(device="cpu"), REAL, gpus=4)
+    assert (config.device, config.precision, config.processes) == ("cpu", "fp32", 1)
+    assert resolved(PretrainConfig(batch_size=2), REAL, gpus=4).processes == 2
+
+
+def test_a_short_run_warms_up_for_a_tenth_of_its_steps():
+    assert resolved(PretrainConfig(steps=500), REAL).warmup_steps == 50
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"heads": 5, "hidden": 64}, ("--hidden 64", "--heads 5")),
+        ({"seq_len": 513}, ("--seq-len 513", "512")),
+        ({"processes": 9, "batch_size": 8}, ("--processes 9", "--batch-size 9")),
+        ({"steps": 0}, ("--steps 0",)),
+        ({"depth": -1}, ("--depth -1",)),
+        ({"dropout": 1.0}, ("--dropout 1.0",)),
+        ({"mlm_probability": 0.0}, ("--mlm-probability 0.0",)),
+        ({"learning_rate": float("nan")}, ("--learning-rate nan",)),
+        ({"warmup_steps": 11, "steps": 10}, ("--warmup-steps 11", "--steps 10")),
+        ({"weight_decay": -1.0}, ("--weight-decay -1.0",)),
+        ({"save_every": 0}, ("--save-every 0",)),
+    ],
+)
+def test_bad_values_name_option_and_mend(options: dict, words: tuple[str, ...]):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are checked
+        PretrainConfig(**options)
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"hidden": 66}, ("--hidden 66", "--heads 4")),
+        ({"processes": 33}, ("--processes 33", "32 rows")),
+        ({"device": "cuda"}, ("--device cuda", "--device cpu")),
+        ({"steps": 10, "warmup_steps": 10, "micro_batch_size": 0}, ("--micro-batch-size 0",)),
+    ],
+)
+def test_what_contradicts_a_default_is_refused_too(options: dict, words: tuple[str, ...]):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are checked
+        resolved(PretrainConfig(**options), EMBEDDED)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_more_processes_than_gpus_are_refused():
+    with pytest.raises(InputError, match="--processes 3: this machine has 2"):
+        resolved(PretrainConfig(processes=3), REAL, gpus=2)
+
+
+@given(st.integers(1, 70), st.integers(1, 9), st.none() | st.integers(1, 70))
+def test_rows_are_dealt_out_once_and_in_order(batch: int, processes: int, micro: int | None):
+    try:
+        count = micro_batches(batch, processes, micro)
+    except InputError:
+        assert processes > batch or (micro == 1 and batch % processes)
+        return
+    parts = [part for r in range(processes) for part in rows_of(batch, processes, count, r)]
+    assert [row for start, stop in parts for row in range(start, stop)] == list(range(batch))
+    assert all(0 < stop - start <= (micro or batch) for start, stop in parts)

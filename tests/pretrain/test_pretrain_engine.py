@@ -1,0 +1,146 @@
+"""The engine's step is that of a plain loop, to the last bit; its state survives a move."""
+
+from __future__ import annotations
+
+import commands  # noqa: F401 - sets DeepSpeed's accelerator
+import pytest
+import torch
+from tiny_corpus import build_tiny_corpus
+from transformers import get_linear_schedule_with_warmup
+
+from bbert.errors import InputError
+from bbert.pretrain.architecture import Architecture
+from bbert.pretrain.batches import BatchSettings, BatchSource
+from bbert.pretrain.config import ADAM_BETAS, ADAM_EPSILON, MAX_GRADIENT_NORM
+from bbert.pretrain.engine import Engine, EngineSettings, wants_compiling
+from bbert.pretrain.model import BertForPretraining
+from bbert.pretrain.optimizer import learning_rate, parameter_groups
+from bbert.pretrain.process_group import ProcessGroup, connect
+
+ARCHITECTURE = Architecture(2, 2, 16, 64, vocab_size=80, max_positions=32, dropout=0.1)
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> BatchSource:
+    corpus = build_tiny_corpus(tmp_path_factory.mktemp("engine"), documents=30)
+    settings = BatchSettings(batch_size=6, seq_len=24)
+    return BatchSource(corpus, ["enfake", "en"], settings, seed=3)
+
+
+def new_engine(
+    micro_batches: int = 1, zero_stage: int = 0, precision: str = "fp32", seed: int = 1
+) -> Engine:
+    group = ProcessGroup()
+    connect(group, "cpu")
+    model = BertForPretraining(ARCHITECTURE, num_languages=2, seed=seed)
+    settings = EngineSettings(
+        micro_batches, 6 // micro_batches, 0.01, zero_stage, precision, "cpu", "off", STEPS, seed
+    )
+    return Engine(model, settings, group)
+
+
+def train(engine: Engine, source: BatchSource, steps: range, parts: int = 1) -> list[float]:
+    norms = []
+    size = 6 // parts
+    for step in steps:
+        batch = source.batch(step - 1)
+        tensors = [batch.slice(i * size, (i + 1) * size).tensors() for i in range(parts)]
+        _, norm = engine.train_step(tensors, learning_rate(step, 0.01, 2, STEPS), step)
+        norms.append(float(norm))
+    return norms
+
+
+def weights(engine: Engine) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in engine.state().items() if name.startswith("weight/")}
+
+
+def test_a_plain_loop_gives_the_same_weights_to_the_last_bit(source: BatchSource):
+    engine = new_engine()
+    norms = train(engine, source, range(1, STEPS + 1))
+    model = BertForPretraining(ARCHITECTURE, num_languages=2, seed=1)
+    matrices = [p for n, p in model.named_parameters() if "norm" not in n and "bias" not in n]
+    others = [p for n, p in model.named_parameters() if "norm" in n or "bias" in n]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
+        lr=0.01, betas=ADAM_BETAS, eps=ADAM_EPSILON, fused=True,
+    )  # fmt: skip
+    schedule = get_linear_schedule_with_warmup(optimizer, 2, STEPS)
+    expected = []
+    for step in range(STEPS):
+        model(**source.batch(step).tensors())["loss"].backward()
+        expected.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)))
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    assert MAX_GRADIENT_NORM == 1.0
+    assert norms == expected
+    state = weights(engine)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(state[f"weight/{name}"], parameter), name
+
+
+@pytest.mark.parametrize(("micro_batches", "zero_stage"), [(3, 0), (1, 1), (2, 2)])
+def test_micro_batches_and_zero_change_only_the_rounding(
+    source: BatchSource, micro_batches: int, zero_stage: int
+):
+    plain, other = new_engine(), new_engine(micro_batches, zero_stage)
+    norms = train(plain, source, range(1, STEPS + 1))
+    assert train(other, source, range(1, STEPS + 1), micro_batches) == pytest.approx(norms, 1e-4)
+    expected = weights(plain)
+    for name, tensor in weights(other).items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=2e-5, msg=name)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("second", [0, 1, 2])
+def test_state_moves_between_zero_stages(source: BatchSource, first: int, second: int):
+    before = new_engine(zero_stage=first)
+    train(before, source, range(1, 4))
+    state = before.state()
+    after = new_engine(zero_stage=second, seed=99)
+    after.load_state(state, step=3)
+    again = after.state()
+    assert again.keys() == state.keys()
+    assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
+    train(before, source, range(4, STEPS + 1))
+    train(after, source, range(4, STEPS + 1))
+    exact = first == second
+    for name, tensor in weights(after).items():
+        tolerance = {"rtol": 0, "atol": 0} if exact else {"rtol": 1e-3, "atol": 2e-5}
+        torch.testing.assert_close(tensor, before.state()[name], **tolerance)
+
+
+def test_bf16_stays_close_to_fp32(source: BatchSource):
+    exact, rough = new_engine(), new_engine(precision="bf16")
+    norms = train(exact, source, range(1, STEPS + 1))
+    assert train(rough, source, range(1, STEPS + 1)) == pytest.approx(norms, 0.1)
+    assert all(tensor.dtype == torch.float32 for tensor in rough.state().values())
+
+
+def test_a_state_of_another_architecture_is_refused():
+    state = {"weight/other": torch.zeros(3)}
+    with pytest.raises(InputError, match="another architecture"):
+        new_engine().load_state(state, 1)
+
+
+def test_only_matrices_decay():
+    model = BertForPretraining(ARCHITECTURE)
+    decayed, plain = parameter_groups(model.named_parameters(), 0.5)
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.5, 0.0)
+    names = {id(p): n for n, p in model.named_parameters()}
+    assert {names[id(p)].rsplit(".", 1)[-1] for p in decayed["params"]} == {"weight"}
+    assert all("norm" in names[id(p)] or "bias" in names[id(p)] for p in plain["params"])
+
+
+def test_compiling_is_for_long_runs_on_a_gpu_with_a_compiler(monkeypatch: pytest.MonkeyPatch):
+    def settings(device: str, wish: str, steps: int) -> EngineSettings:
+        return EngineSettings(1, 1, 0.0, 0, "fp32", device, wish, steps, 0)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/gcc" if name == "gcc" else None)
+    assert wants_compiling(settings("cuda", "auto", 1000))
+    assert not wants_compiling(settings("cuda", "auto", 999))
+    assert not wants_compiling(settings("cpu", "auto", 5000))
+    assert wants_compiling(settings("cpu", "on", 5))
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert not wants_compiling(settings("cuda", "auto", 5000))

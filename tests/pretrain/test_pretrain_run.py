@@ -1,0 +1,186 @@
+"""`bbert pretrain` from the command line: what it leaves, what it refuses, what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from commands import Command
+from tiny_corpus import build_tiny_corpus
+
+from bbert.cli import main
+from bbert.pretrain.metrics_log import read_metrics
+from bbert.run_directory import RunDirectory
+
+SMALL = (
+    "--depth", "2", "--heads", "2", "--hidden", "16", "--seq-len", "24", "--batch-size", "6",
+    "--steps", "30", "--log-every", "10", "--eval-every", "20", "--device", "cpu",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A work folder with one model, and what its command said."""
+    work = tmp_path_factory.mktemp("run") / "work"
+    build_tiny_corpus(work, documents=30, sample=True)
+    command = Command(work / "log", "pretrain", "--work", str(work), *SMALL, "--lang-id")
+    assert command.wait() == 0, command.output
+    return work, command.output
+
+
+def the_run(work: Path) -> RunDirectory:
+    (path,) = (work / "models").iterdir()
+    return RunDirectory(path)
+
+
+def files(work: Path) -> list[str]:
+    return sorted(str(p) for p in work.rglob("*") if p.is_file() and ".locks" not in p.parts)
+
+
+def refused(capsys: pytest.CaptureFixture[str], work: Path, *options: str) -> str:
+    """The error of a command that must end with code 2 and leave nothing behind."""
+    before = files(work)
+    assert main(["pretrain", "--work", str(work), "--quiet", *options]) == 2
+    assert files(work) == before
+    error = capsys.readouterr().err
+    assert 1 <= len(error.splitlines()) <= 2, error
+    assert "Traceback" not in error
+    return error
+
+
+def test_it_leaves_a_complete_model_run(trained: tuple[Path, str]):
+    work, _ = trained
+    run = the_run(work)
+    there = {path.name for path in run.path.iterdir()}
+    assert there == {
+        "config.yaml", "manifest.json", "metrics.jsonl", "tensorboard", "checkpoints", "model",
+        "deepspeed.log",
+    }  # fmt: skip
+    manifest = run.manifest
+    assert run.name == "tiny-depth2-heads2-hidden16-lang-id-seq-len24-batch-size6-steps30-" \
+        "log-every10-eval-every20"  # fmt: skip
+    assert manifest["languages"] == ["enfake", "en"]
+    assert manifest["sample"] == str(work / "sample")
+    assert manifest["corpus"] == str(work / "corpora" / "tiny")
+    assert manifest["counts"]["tokens"] == 30 * 6 * 24
+    extra = json.loads((run.path / "model" / "config.json").read_text())["bbert"]
+    assert extra["languages"] == ["enfake", "en"]
+    assert set(extra["language_separators"]) == {"enfake", "en"}
+    rows = read_metrics(run.path / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [10, 20, 30]
+    assert ["validation_perplexity/en" in row for row in rows] == [False, True, True]
+    assert manifest["metrics"]["loss"] == rows[-1]["loss"]
+
+
+def test_the_loss_falls(trained: tuple[Path, str]):
+    metrics = the_run(trained[0]).manifest["metrics"]
+    assert metrics["loss"] < metrics["first_loss"]
+
+
+def test_it_says_what_it_took_and_what_came_out(trained: tuple[Path, str]):
+    lines = trained[1].splitlines()
+    assert lines[0] == "corpus tiny (the only one): enfake, en"
+    assert "embedded sample" in lines[1]
+    assert "bbert corpus build" in lines[1]
+    assert "with language ids" in lines[2]
+    assert "[" not in lines[0]
+    assert "DeepSpeed" not in trained[1]
+    assert "validation perplexity, en " in trained[1]
+
+
+def test_again_is_up_to_date(trained: tuple[Path, str], capsys: pytest.CaptureFixture[str]):
+    work, _ = trained
+    before = the_run(work).manifest
+    options = (*SMALL, "--lang-id", "--processes", "2", "--save-every", "3")
+    assert main(["pretrain", "--work", str(work), *options]) == 0
+    captured = capsys.readouterr()
+    assert "is up to date" in captured.err
+    assert "validation perplexity" in captured.out
+    assert the_run(work).manifest == before
+
+
+def test_another_configuration_of_that_name_is_refused(
+    trained: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+):
+    work, _ = trained
+    error = refused(capsys, work, *SMALL, "--name", the_run(work).name, "--learning-rate", "0.1")
+    assert "--lang-id True → False" in error
+    assert "--learning-rate 0.003 → 0.1" in error
+    assert "--force" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--hidden", "30", "--heads", "4"), ("--hidden 30", "--heads")),
+        (("--seq-len", "600"), ("--seq-len 600", "512")),
+        (("--processes", "40"), ("--processes 40", "--batch-size")),
+        (("--corpus", "nowhere"), ("nowhere", "tiny")),
+        (("--zero-stage", "3"), ("zero-stage",)),
+        (("--depht", "3"), ("--depth",)),
+    ],
+)
+def test_bad_options_are_refused(
+    options: tuple[str, ...],
+    words: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    build_tiny_corpus(tmp_path, documents=5, sample=True)
+    error = refused(capsys, tmp_path, *options)
+    assert all(word in error for word in words), error
+
+
+def test_without_a_corpus_it_says_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert "bbert corpus build" in refused(capsys, tmp_path)
+
+
+@pytest.mark.parametrize("harm", ["truncated store", "no tokenizer", "no text"])
+def test_a_corpus_that_cannot_be_used_is_refused(
+    harm: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    corpus = build_tiny_corpus(tmp_path, documents=0 if harm == "no text" else 20)
+    if harm == "truncated store":
+        os.truncate(corpus / "tokens" / "en" / "ids.bin", 10)
+    elif harm == "no tokenizer":
+        (corpus / "tokenizer" / "tokenizer.json").unlink()
+    error = refused(capsys, tmp_path, *SMALL)
+    assert "tokenizer" in error if harm == "no tokenizer" else "en" in error
+    assert "build" in error
+
+
+def test_a_folder_that_cannot_be_written_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    build_tiny_corpus(tmp_path, documents=5)
+    (tmp_path / "models").write_text("a file in the way")
+    assert "models" in refused(capsys, tmp_path, *SMALL)
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path: Path):
+    build_tiny_corpus(tmp_path, documents=10)
+    options = ("--learning-rate", "1e30", "--save-every", "1")
+    command = Command(tmp_path / "log", "pretrain", "--work", str(tmp_path), *SMALL, *options)
+    assert command.wait() == 1
+    error = next(line for line in command.output.splitlines() if "LossNotFinite" in line)
+    assert "not finite at step 3" in error
+    assert "step-00000002" in error
+    assert "Traceback" not in command.output
+
+
+def test_a_dry_run_estimates_and_leaves_nothing(
+    trained: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+):
+    work, _ = trained
+    before = sorted(work.rglob("*"))
+    assert main(["pretrain", "--work", str(work), *SMALL, "--steps", "1000", "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "steps: 1000" in text
+    for quantity in ("parameters", "tokens", "arithmetic", "memory", "disk", "time"):
+        assert f"# {quantity}: " in text
+    assert "from a measurement" in text
+    assert sorted(work.rglob("*")) == before

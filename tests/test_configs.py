@@ -1,0 +1,63 @@
+"""The configurations that a user copies: they parse, they are complete, their options are new."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bbert.stage_config import StageConfig, identity, load_yaml
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+CLASSES = {
+    "corpus": ("bbert.corpus.config", "CorpusConfig"),
+    "pretrain": ("bbert.pretrain.config", "PretrainConfig"),
+    "finetune": ("bbert.finetune.config", "FinetuneConfig"),
+}
+SCALES = ("sample", "small", "paper")
+
+
+def config_class(stage: str) -> type[StageConfig]:
+    module, name = CLASSES[stage]
+    return getattr(import_module(module), name)
+
+
+@pytest.mark.parametrize("stage", CLASSES)
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_file_parses_and_is_complete(scale: str, stage: str):
+    path = CONFIGS / scale / f"{stage}.yaml"
+    load_yaml(config_class(stage), path)
+    shared = {field.name for field in fields(StageConfig)} - {"name", "seed"}
+    expected = {field.name for field in fields(config_class(stage))} - shared
+    written = set(yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert written == expected
+
+
+def test_there_are_no_other_files():
+    found = {str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob("*.yaml")}
+    assert found == {f"{scale}/{stage}.yaml" for scale in SCALES for stage in CLASSES}
+
+
+def test_the_sample_files_say_what_the_commands_do_without_options():
+    from bbert.corpus.config import CorpusConfig
+    from bbert.corpus.config import resolve as resolve_corpus
+    from bbert.finetune.recipes import preset
+    from bbert.pretrain.config import Machine, PretrainConfig
+    from bbert.pretrain.config import resolve as resolve_pretrain
+
+    corpus = load_yaml(CorpusConfig, CONFIGS / "sample" / "corpus.yaml")
+    assert identity(resolve_corpus(CorpusConfig())) == identity(corpus)
+
+    pretrain = load_yaml(PretrainConfig, CONFIGS / "sample" / "pretrain.yaml")
+    settings = ("sample", {"sample": "sample"}, Machine())
+    resolved = identity(resolve_pretrain(PretrainConfig(), *settings))
+    assert resolved == identity(resolve_pretrain(pretrain, *settings))
+    chosen = {**identity(pretrain), "precision": resolved["precision"]}
+    assert resolved == chosen
+
+    finetune = identity(load_yaml(config_class("finetune"), CONFIGS / "sample" / "finetune.yaml"))
+    expected = preset(None, "ner", on_sample=True)
+    assert {key: finetune[key] for key in expected} == expected
