@@ -162,7 +162,7 @@ def _markers(hint: Any) -> tuple[Any, ...]:
 
 
 def _positional(hint: Any) -> bool:
-    return tyro.conf.Positional[int].__metadata__[0] in _markers(hint)
+    return _markers(tyro.conf.Positional[int])[0] in _markers(hint)
 
 
 def _plain(hint: Any) -> Any:

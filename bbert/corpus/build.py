@@ -37,7 +37,8 @@ from bbert.run_directory import Run, write_json_atomically
 logger = logging.getLogger(__name__)
 
 CERTIFICATE = "certificate.json"
-_WORTH_WORKERS = 8e6  # bytes of text; below, starting worker processes takes longer than the work
+_LONG_FOR_ONE_DOCUMENT = 1e6  # bytes
+_WORTH_WORKERS = 2e7  # bytes of text; below, starting worker processes takes longer than the work
 
 
 @dataclass
@@ -186,6 +187,11 @@ class Build:
             )
             if not counts.documents:
                 raise InputError(self._no_text(source, language, select))
+        if select["read"] == 1 and text_bytes > _LONG_FOR_ONE_DOCUMENT:
+            logger.warning(
+                "%s is one single document: put blank lines between documents, or no two "
+                "segments will ever come from different ones", source.files[0],
+            )  # fmt: skip
         np.save(self._characters_file(language), np.flatnonzero(counts.characters))
         select["other_files"] = len(source.texts) if source.dumps else 0
         return {"select": {**select, **reading}, "text": counts.numbers()}

@@ -1,7 +1,8 @@
 """What a build will cost in time, memory and disk, from the size of its input.
 
-The rates were measured on one core of a 2-core virtual machine (Xeon, 2.0 GHz class) with the real
-text of the tests: `benchmarks/corpus_throughput.py` measures them again.
+The rates are MB a second of CPU time, measured on a virtual machine with two AMD EPYC processors
+that were busy with other work too, so they err on the slow side. `benchmarks/corpus_throughput.py`
+measures those of plain text again.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from bbert.corpus.sources import Source
 from bbert.languages import Language
 
 _MB = 1e6
-_DUMP_MB_PER_SECOND = 25.0  # parsing and decompressing, one process
-_EXTRACTION_MB_PER_SECOND = 3.0  # of wikitext, each process
-_TEXT_MB_PER_SECOND = 20.0  # sentences, tokenisation, interventions, each process
-_ENCODING_MB_PER_SECOND = 25.0
-_VOCABULARY_SECONDS_PER_MB = 0.35
+_DUMP_MB_PER_SECOND = 6.0  # XML out of bzip2, one process; out of gzip four times as fast
+_EXTRACTION_MB_PER_SECOND = 3.5  # of XML, each process
+_TEXT_MB_PER_SECOND = 15.0  # sentences, tokenisation, interventions, each process
+_ENCODING_MB_PER_SECOND = 24.0
+_VOCABULARY_SECONDS_PER_MB = 0.3
 _SENTENCE_BYTES = 150
 _TEXT_SHARE_OF_DUMP = 0.4
 _MEGABYTES_PER_PROCESS = 250

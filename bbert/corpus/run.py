@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 def run(config: CorpusConfig) -> RunDirectory | DryRun:
     """Build a corpus, go on with one that was interrupted, or find it up to date.
 
+    Worker processes import the main module: a script of your own that calls this needs an
+    `if __name__ == "__main__":` around the call.
+
     Raises:
         InputError: an option or an input file cannot be used; the message names it and the mend.
         BrokenPromise: the corpus is not what its options promise.

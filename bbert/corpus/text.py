@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +29,7 @@ from bbert.corpus.sentences import FinalText, TextStep, final_text
 from bbert.languages import Language
 
 BATCH_CHARACTERS = 1 << 20
-_COMPRESSION_LEVEL = 3
+_COMPRESSION_LEVEL = 1  # 3 makes plain text 13 % smaller and fake text no smaller at all
 
 
 class Batch(NamedTuple):
@@ -165,7 +166,8 @@ def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _die_with_parent() -> None:
-    """End this worker when the process that started it is killed."""
+    """End this worker when the process that started it is killed, and leave Ctrl-C to that one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -13,6 +13,7 @@ tokenisation takes such words apart, so that the final text of a corpus has none
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,7 @@ def build_tokenizer(vocabulary: Vocabulary, segmentation: Segmentation) -> Token
     return tokenizer
 
 
+@cache
 def _removed_characters() -> str:
     """The characters that basic tokenisation removes, as a regular expression."""
     every = "".join(map(chr, (*range(0xD800), *range(0xE000, NUM_CODE_POINTS))))

@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from bbert.demo.config import DemoConfig
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory
 from bbert.stage_config import DryRun, knobs_that_differ
 
 logger = logging.getLogger(__name__)
+
+StageResult: TypeAlias = RunDirectory | DryRun | None
+"""What a stage's `run` returns; always a run here, where nothing is dry and there is one rank."""
 
 CONDITIONS: dict[str, dict[str, Any]] = {
     "last": {"fusion": "last"},
@@ -32,7 +35,7 @@ def run(config: DemoConfig) -> RunDirectory | DryRun:
         stages = ["corpus build", "pretrain", *(f"finetune {task}: {row}" for task, row in
                   _rows(config)), "report"]  # fmt: skip
         estimates = {"stages": "; ".join(stages), "time": "below 5 minutes on 2 cores",
-                     "disk": "below 1 GB"}  # fmt: skip
+                     "disk": "about 30 MB"}  # fmt: skip
         return DryRun(config, config.work / STAGE_FOLDERS["report"] / name, estimates)
     seconds: dict[str, float] = {}
     shared: dict[str, Any] = {
@@ -59,7 +62,7 @@ def _rows(config: DemoConfig) -> Iterator[tuple[str, str]]:
 
 
 def _timed(
-    seconds: dict[str, float], stage: str, call: Callable[[], RunDirectory | DryRun], *what: str
+    seconds: dict[str, float], stage: str, call: Callable[[], StageResult], *what: str
 ) -> RunDirectory:
     """Run a stage under its heading and add its time to `seconds`."""
     logger.info("%s", f"── {stage}{': ' if what else ''}{', '.join(reversed(what))}")
@@ -70,16 +73,14 @@ def _timed(
     return result
 
 
-def _build_corpus(shared: dict[str, Any]) -> RunDirectory | DryRun:
+def _build_corpus(shared: dict[str, Any]) -> StageResult:
     from bbert.corpus.config import CorpusConfig
     from bbert.corpus.run import run
 
     return run(CorpusConfig(**shared))
 
 
-def _pretrain(
-    shared: dict[str, Any], corpus: RunDirectory, steps: int | None
-) -> RunDirectory | DryRun:
+def _pretrain(shared: dict[str, Any], corpus: RunDirectory, steps: int | None) -> StageResult:
     from bbert.pretrain.config import PretrainConfig
     from bbert.pretrain.run import run
 
@@ -87,16 +88,14 @@ def _pretrain(
     return run(PretrainConfig(**shared, corpus=corpus.name, steps=steps, nsp=False))
 
 
-def _finetune(options: dict[str, Any], model: RunDirectory) -> RunDirectory | DryRun:
+def _finetune(options: dict[str, Any], model: RunDirectory) -> StageResult:
     from bbert.finetune.config import FinetuneConfig
     from bbert.finetune.run import run
 
     return run(FinetuneConfig(**options, model=model.name))
 
 
-def _report(
-    shared: dict[str, Any], name: str, transfer: list[RunDirectory]
-) -> RunDirectory | DryRun:
+def _report(shared: dict[str, Any], name: str, transfer: list[RunDirectory]) -> StageResult:
     from bbert.report.config import ReportConfig
     from bbert.report.run import run
 

@@ -68,15 +68,15 @@ class FinetuneConfig(StageConfig):
     recipe: RecipeName = None
     """Hyper-parameters of a paper; options given here win over it."""
     max_train_examples: int | None = None
-    """Train on a random part of the training data; 2000 on the sample."""
+    """Train on a random part of the training data (the sample has a default, else all)."""
     max_eval_examples: int | None = None
     """Test on a random part of each test set, the same rows for every language and seed."""
     epochs: int | None = None
-    """Passes over the training data (default 3; sample 2)."""
+    """Passes over the training data (default 3; the sample has its own number)."""
     batch_size: int | None = None
     """Examples a step (default 32)."""
     learning_rate: float | None = None
-    """Peak rate (default 3e-5; sample 5e-4)."""
+    """Peak rate (default 3e-5; the sample has its own)."""
     max_length: int | None = None
     """Word-pieces of an example at most, specials counted (default 128)."""
     warmup: float | None = None
@@ -90,7 +90,7 @@ class FinetuneConfig(StageConfig):
     selection: Literal["last", "best-dev"] | None = None
     """Which epoch counts: the last (default), or the best on the source language's dev data."""
     seeds: int | None = None
-    """Runs with the seeds SEED, SEED+1, ... (default 1; sample 3); every value is kept."""
+    """Runs with the seeds SEED, SEED+1, … (default 1; more on the sample); all values are kept."""
     precision: Literal["fp32", "bf16"] | None = None
     """Arithmetic: bf16 on a GPU that has it, else fp32."""
 

@@ -21,8 +21,8 @@ DEFAULTS: dict[str, Any] = {
 }
 
 SAMPLE_DEFAULTS: dict[str, Any] = {
-    "epochs": 2,
-    "learning_rate": 5e-4,
+    "epochs": 3,
+    "learning_rate": 1e-3,
     "max_train_examples": 2000,
     "seeds": 3,
 }

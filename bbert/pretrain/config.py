@@ -150,7 +150,7 @@ class PretrainConfig(StageConfig):
     device: Literal["auto", "cpu", "cuda"] = field(default="auto", metadata=EXECUTION)
     """Where to compute; auto takes a GPU where there is one."""
     compile: Literal["auto", "on", "off"] = field(default="auto", metadata=EXECUTION)
-    """torch.compile: auto on a GPU for 1,000 steps and more, where there is a C compiler."""
+    """torch.compile, where there is a compiler; auto: on a GPU, for 1,000 steps and more."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -196,9 +196,15 @@ class PretrainConfig(StageConfig):
 
 @dataclass(frozen=True)
 class Machine:
-    """What `resolve` has to know of the machine: how many GPUs there are."""
+    """What `resolve` has to know of the machine.
+
+    Attributes:
+        gpus: GPUs that torch can use here.
+        launched: a launcher has started the processes, perhaps on several machines.
+    """
 
     gpus: int = 0
+    launched: bool = False
 
 
 def resolve(
@@ -228,7 +234,7 @@ def resolve(
     processes = config.processes
     if processes is None:  # more GPUs than rows: leave some idle
         processes = min(machine.gpus, batch_size) if device == "cuda" else 1
-    if device == "cuda" and processes > machine.gpus:
+    if device == "cuda" and not machine.launched and processes > machine.gpus:
         raise InputError(
             f"--processes {processes}: this machine has {machine.gpus} GPU(s); "
             f"use --processes {machine.gpus} or --device cpu"

@@ -9,6 +9,7 @@ is the same whatever the number of either.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -29,6 +30,9 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 _MAX_BUCKET_ELEMENTS = 500_000_000
 _BUCKET_MULTIPLE = 1000  # DeepSpeed asks for a multiple of its alignment
 _MIN_STEPS_WORTH_COMPILING = 1000
+_COMPILERS = {"cpu": ("g++", "clang++"), "cuda": ("cc", "gcc", "clang")}  # as torch looks for them
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,13 @@ class Engine:
                 dist_init_required=False,
             )
         self._parameters = list(self.model.parameters())
+        if not self.zero:  # DeepSpeed's own walks through all modules, at every step
+            self._deepspeed.zero_grad = self._clear_gradients
+        self._compile_errors: tuple[type[Exception], ...] = ()
         if wants_compiling(settings):
-            torch._dynamo.config.suppress_errors = True  # what cannot be compiled runs as it is
+            from torch._dynamo.exc import TorchDynamoException
+
+            self._compile_errors = (TorchDynamoException,)
             self._deepspeed.compile()
 
     @property
@@ -101,7 +110,11 @@ class Engine:
         outputs = []
         norm: torch.Tensor | float = 0.0
         for left, tensors in zip(range(len(parts) - 1, -1, -1), parts, strict=True):
-            outputs.append(self._forward_backward(tensors))
+            try:
+                outputs.append(self._forward_backward(tensors))
+            except self._compile_errors as error:
+                reason = str(error).strip().splitlines()[0]
+                raise RuntimeError(f"torch.compile failed ({reason}); use --compile off") from error
             if not left and not self.zero:
                 norm = torch.nn.utils.clip_grad_norm_(
                     self._parameters, MAX_GRADIENT_NORM, foreach=True
@@ -120,6 +133,10 @@ class Engine:
         with self._deepspeed.no_sync() if alone else nullcontext():
             self._deepspeed.backward(loss, scale_wrt_gas=False)
         return outputs
+
+    def _clear_gradients(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
 
     @contextmanager
     def evaluation(self) -> Iterator[Callable[..., dict[str, torch.Tensor]]]:
@@ -246,10 +263,15 @@ def deepspeed_config(
 
 
 def wants_compiling(settings: EngineSettings) -> bool:
-    """Whether torch.compile is asked for, or pays and can run here."""
-    if settings.compile != "auto":
-        return settings.compile == "on"
-    has_compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
-    return (
-        settings.device == "cuda" and settings.steps >= _MIN_STEPS_WORTH_COMPILING and has_compiler
-    )
+    """Whether torch.compile is asked for or pays, and can run here."""
+    if settings.compile == "off":
+        return False
+    pays = settings.device == "cuda" and settings.steps >= _MIN_STEPS_WORTH_COMPILING
+    if settings.compile == "auto" and not pays:
+        return False
+    if not any(shutil.which(name) for name in _COMPILERS[settings.device]):
+        logger.warning(
+            "no %s here: going on without torch.compile", " or ".join(_COMPILERS[settings.device])
+        )
+        return False
+    return True

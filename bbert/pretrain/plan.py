@@ -85,7 +85,9 @@ def make_plan(config: PretrainConfig, group: ProcessGroup | None = None) -> Plan
     if not manifest.get("languages"):
         raise InputError(f"{corpus.path / 'manifest.json'}: no languages; build the corpus again")
     name = config.name or "-".join([corpus.name, *knobs_that_differ(config, frozenset({"corpus"}))])
+    launched = False
     if group is not None and group.size > 1:
+        launched = True
         if config.processes not in (None, group.size):
             raise InputError(
                 f"--processes {config.processes}: the launcher started {group.size}; leave it out"
@@ -93,7 +95,7 @@ def make_plan(config: PretrainConfig, group: ProcessGroup | None = None) -> Plan
         config = replace(config, processes=group.size)
     beside = corpus.path == config.work / STAGE_FOLDERS["corpus"] / corpus.name
     corpus_name = corpus.name if beside else str(corpus.path.resolve())
-    machine = Machine(gpus=count_gpus() if may_use_gpu(config) else 0)
+    machine = Machine(count_gpus() if may_use_gpu(config) else 0, launched)
     resolved = resolve(config, corpus_name, manifest, machine)
     processes = known(resolved.processes)
     micro_batches(known(resolved.batch_size), processes, resolved.micro_batch_size)

@@ -18,7 +18,12 @@ from bbert.errors import InputError
 from bbert.pretrain.checkpoint import CHECKPOINTS, newest_checkpoint, read_checkpoint
 from bbert.pretrain.config import PretrainConfig, known
 from bbert.pretrain.plan import STAGE, Plan, make_plan, may_use_gpu, say_what_is_run
-from bbert.pretrain.process_group import ProcessGroup, count_gpus, launched_group
+from bbert.pretrain.process_group import (
+    ProcessGroup,
+    calm_threads,
+    count_gpus,
+    launched_group,
+)
 from bbert.run_directory import Run, RunDirectory, open_run
 from bbert.stage_config import DryRun
 
@@ -46,6 +51,7 @@ def run(config: PretrainConfig) -> RunDirectory | DryRun | None:
     Raises:
         InputError: no corpus, or options that contradict it, each other or the machine.
     """
+    calm_threads()
     group = launched_group()
     if config.dry_run:
         return _dry_run(config) if group is None or group.leads else None

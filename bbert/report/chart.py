@@ -20,7 +20,7 @@ class Line:
 
 @dataclass(frozen=True)
 class LineChart:
-    """Lines over one horizontal axis; with `log_y` the vertical axis is logarithmic."""
+    """Lines over one horizontal axis from 0 on; with `log_y` the vertical one is logarithmic."""
 
     identifier: str
     title: str

@@ -44,7 +44,7 @@ def transfer_chart(group: Sequence[RunRecord], number_in_page: int) -> DotChart 
         return None
     return DotChart(
         f"figure-transfer-{number_in_page}",
-        f"Figure: {group_title(group)}",
+        f"Figure: {group_title(group, with_metric=False)}",
         "Every seed as a ring, the mean as a filled dot with its standard deviation; squares are "
         "encoders with random layers, the dashed line is chance. The table below has the numbers.",
         metric_label(str(group[0].content["metric"])),

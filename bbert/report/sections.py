@@ -81,13 +81,19 @@ def run_table(records: Sequence[RunRecord]) -> Table:
                 words(STAGE_LABELS[record.stage]),
                 words(manifest.get("seed")),
                 words(str(manifest.get("config_hash", ""))[:12]),
-                words(str(manifest.get("git_revision") or "")[:12]),
+                words(_short_revision(str(manifest.get("git_revision") or ""))),
                 words(str(manifest.get("finished", "")).split(".")[0].replace("T", " ")),
                 Cell(f"{seconds:,.0f}", seconds) if seconds is not None else words(None),
                 words(record.problem or "complete"),
             )
         )
     return Table("runs", "Runs on this page", columns, tuple(rows))
+
+
+def _short_revision(revision: str) -> str:
+    """The first characters of a commit, with a "+" where the code was edited."""
+    commit, edited, _ = revision.partition("+")
+    return commit[:12] + edited
 
 
 def with_fewer_figures(sections: Sequence[Section]) -> list[Section]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from bbert.errors import InputError
 from bbert.report.records import (
     CONTENT_FILES,
-    STAGE_LABELS,
     RunRecord,
     read_run,
     read_run_or_problem,
@@ -19,6 +18,8 @@ from bbert.run_directory import STAGE_FOLDERS
 
 _MADE_FROM = {"finetune": ("model", "pretrain"), "pretrain": ("corpus", "corpus")}
 """stage → (manifest key with the path of what it was made from, the stage of that)."""
+_MOST_NAMES = 8
+"""Runs that an error message lists."""
 
 
 def select_runs(work: Path, names: Sequence[str]) -> list[RunRecord]:
@@ -117,5 +118,8 @@ def _paths_of(work: Path, name: str) -> list[Path]:
         p.parent.name for folder in folders for p in folder.glob("*/manifest.json")
         if p.parent.suffix != ".partial"
     )  # fmt: skip
-    stages = ", ".join(STAGE_LABELS.values())
-    raise InputError(f"no {stages} run {name!r} in {work} (there: {', '.join(known) or 'none'})")
+    shown = ", ".join(known[:_MOST_NAMES]) or "none"
+    further = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    raise InputError(
+        f"no corpus, model or transfer run {name!r} in {work} (there: {shown}{further})"
+    )

@@ -46,7 +46,7 @@ def palette() -> str:
 def _lines(chart: LineChart) -> tuple[str, int]:
     points = [point for line in chart.lines for point in line.points_XY]
     assert points, chart.identifier
-    x_ticks = ticks(*_spread(min(x for x, _ in points), max(x for x, _ in points)))
+    x_ticks = ticks(*_spread(min(0.0, *(x for x, _ in points)), max(x for x, _ in points)))
     lowest, highest = min(y for _, y in points), max(y for _, y in points)
     y_ticks = log_ticks(lowest, highest) if chart.log_y else ticks(*_spread(lowest, highest))
     x_of = _scale(x_ticks[0], x_ticks[-1], _LEFT, WIDTH - _RIGHT)

@@ -42,12 +42,12 @@ def transfer_groups(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
     return [list(group) for _, group in groupby(ordered, key=group_key)]
 
 
-def group_title(group: Sequence[RunRecord]) -> str:
+def group_title(group: Sequence[RunRecord], with_metric: bool = True) -> str:
     """What the runs of a group have in common, in words."""
     results = group[0].content
-    task, metric = str(results["task"]), str(results["metric"])
-    name = _TASK_NAMES.get(task, task)
-    return f"{name}, fine-tuned on {results['train_language']} ({metric_label(metric)})"
+    task = str(results["task"])
+    title = f"{_TASK_NAMES.get(task, task)}, fine-tuned on {results['train_language']}"
+    return f"{title} ({metric_label(str(results['metric']))})" if with_metric else title
 
 
 def metric_label(metric: str) -> str:

@@ -16,8 +16,8 @@ ALPHABETS = {
     "ru": ("бвгджзклмнпрстфх", "аеиоуы"),
 }
 ODD_WORDS = (
-    "क्\u200dष श्\u200cर 👩\u200d🚀 ▁ ▁x a▁b ▅ ## ##a [UNK] [SEP] [unused0] 中文字 ½ \u0301 ₿ A\u0301 "
-    "ﬁ Å 𝔘 \ue000 \U0003134a \ufeff x\u00adx don't co-op 20th x2 \u200bz"
+    "क्\u200dष श्\u200cर 👩\u200d🚀 ▁ ▁x a▁b ▅ ## ##a [UNK] [SEP] [unused0] 中文字 ½ \u0301 ₿ "
+    "A\u0301 ﬁ Å 𝔘 \ue000 \U0003134a \ufeff x\u00adx don't co-op 20th x2 \u200bz"
 )
 
 
@@ -27,7 +27,9 @@ def invented_text(source: str, num_documents: int = 60, seed: int = 0, odd: bool
     consonants, vowels = ALPHABETS[source]
 
     def syllables(count: int) -> str:
-        return "".join(rng.choice(list(consonants)) + rng.choice(list(vowels)) for _ in range(count))
+        return "".join(
+            rng.choice(list(consonants)) + rng.choice(list(vowels)) for _ in range(count)
+        )
 
     stems = [syllables(int(rng.integers(1, 4))) for _ in range(300)]
     suffixes = [""] * 3 + [syllables(1) for _ in range(6)]

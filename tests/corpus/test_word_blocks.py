@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from bbert.corpus.word_blocks import count_sentences, word_blocks
 
-words = st.text(
-    st.characters(exclude_categories=("Cs", "Z", "Cc")), min_size=1, max_size=6
-).filter(lambda word: not any(c.isspace() for c in word))
+words = st.text(st.characters(exclude_categories=("Cs", "Z", "Cc")), min_size=1, max_size=6).filter(
+    lambda word: not any(c.isspace() for c in word)
+)
 sentences = st.lists(words, min_size=1, max_size=5).map(" ".join)
 documents = st.lists(st.lists(sentences, min_size=1, max_size=4), max_size=4)
 

@@ -133,14 +133,20 @@ def test_only_matrices_decay():
     assert all("norm" in names[id(p)] or "bias" in names[id(p)] for p in plain["params"])
 
 
-def test_compiling_is_for_long_runs_on_a_gpu_with_a_compiler(monkeypatch: pytest.MonkeyPatch):
+def test_compiling_is_for_long_runs_on_a_gpu_with_a_compiler(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
     def settings(device: str, wish: str, steps: int) -> EngineSettings:
         return EngineSettings(1, 1, 0.0, 0, "fp32", device, wish, steps, 0)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/gcc" if name == "gcc" else None)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     assert wants_compiling(settings("cuda", "auto", 1000))
     assert not wants_compiling(settings("cuda", "auto", 999))
+    assert not wants_compiling(settings("cuda", "off", 5000))
     assert not wants_compiling(settings("cpu", "auto", 5000))
     assert wants_compiling(settings("cpu", "on", 5))
+    assert not caplog.text
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert not wants_compiling(settings("cuda", "auto", 5000))
+    assert not wants_compiling(settings("cpu", "on", 5))
+    assert "without torch.compile" in caplog.text

@@ -1,0 +1,84 @@
+"""Promises are checked on the measured numbers, and a broken one is named."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bbert.corpus.certificate import BrokenPromise, check_promises, moved_characters
+from bbert.fake import give_way
+from bbert.languages import parse_languages
+
+STEPS = [
+    {"step": "extract", "articles": 12, "documents": 10, "empty_articles": 1, "failed_articles": 1},
+    {"step": "select", "read": 10, "dealt": 6, "kept": 5, "other_files": 0},
+    {"step": "text", "documents": 4, "empty_documents": 1, "sentences": 40, "words": 400},
+    {"step": "tokens", "documents": 4, "sentences": 40, "words": 400},
+]
+GOOD: dict[str, Any] = {
+    "languages": {
+        name: {"unk_rate": 0.001, "steps": copy.deepcopy(STEPS)} for name in ("enfake", "en", "es")
+    },
+    "pairs": {
+        "enfake-en": {
+            "shared_characters": 0, "shared_vocabulary_entries": 0, "same_segmentation_rate": 1.0,
+        },
+        "enfake-es": {"shared_characters": 0, "shared_vocabulary_entries": 0},
+        "en-es": {"shared_characters": 70, "shared_vocabulary_entries": 200},
+    },
+}  # fmt: skip
+LANGUAGES = parse_languages(["enfake", "en", "es"])
+
+
+def test_kept_promises_are_listed():
+    kept = check_promises(GOOD, LANGUAGES, "mirror")
+    assert len(kept) == 2 + 2 + 1 + 3 + 3
+    assert not any("en-es" in sentence for sentence in kept)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("pairs", "enfake-es", "shared_characters"), 1, "enfake-es have 1 shared characters"),
+        (("pairs", "enfake-en", "shared_vocabulary_entries"), 2, "enfake-en have 2 shared voc"),
+        (("pairs", "enfake-en", "same_segmentation_rate"), 0.99, "99.0000% of lines cut the same"),
+        (("languages", "es", "unk_rate"), 0.0011, r"es: \[UNK\] rate 0.1100%"),
+        (("languages", "en", "steps", 0, "articles"), 13, "en: 1 articles lost"),
+        (("languages", "en", "steps", 1, "read"), 9, "en: 1 extracted documents lost"),
+        (("languages", "en", "steps", 1, "kept"), 6, "en: 1 documents before the text lost"),
+        (("languages", "en", "steps", 3, "documents"), 3, "en: 1 documents lost"),
+        (("languages", "en", "steps", 3, "sentences"), 38, "en: 2 sentences lost"),
+        (("languages", "en", "steps", 3, "words"), 0, "en: 400 words lost"),
+    ],
+)
+def test_a_broken_promise_is_named(path: tuple, value: float, message: str):
+    certificate = copy.deepcopy(GOOD)
+    entry = certificate
+    for key in path[:-1]:
+        entry = entry[key]
+    entry[path[-1]] = value
+    with pytest.raises(BrokenPromise, match=message):
+        check_promises(certificate, LANGUAGES, "mirror")
+
+
+def test_with_a_joint_vocabulary_the_same_cuts_are_measured_but_not_promised():
+    certificate = copy.deepcopy(GOOD)
+    certificate["pairs"]["enfake-en"]["same_segmentation_rate"] = 0.07
+    check_promises(certificate, LANGUAGES, "joint")
+
+
+def test_fake_languages_may_share_characters_with_each_other():
+    certificate = {
+        "languages": dict.fromkeys(("enfake", "esfake"), GOOD["languages"]["en"]),
+        "pairs": {"enfake-esfake": {"shared_characters": 70, "shared_vocabulary_entries": 200}},
+    }
+    check_promises(certificate, parse_languages(["enfake", "esfake"]), "joint")
+
+
+def test_characters_that_gave_way_are_found_again():
+    text = give_way("abc\U00030edd\U00030d72\U0003134a\U000f0000")
+    characters = np.array(sorted(set(map(ord, text))))
+    assert moved_characters(characters).tolist() == [0x30D72, 0x30EDD, 0x3134A]

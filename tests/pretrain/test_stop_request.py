@@ -1,0 +1,105 @@
+"""Signals stop all processes of a group at the same step."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from bbert.errors import InputError
+from bbert.pretrain import stop_request
+from bbert.pretrain.process_group import ProcessGroup, launched_group
+from bbert.pretrain.stop_request import StopRequest
+
+
+class Clock:
+    """Time that passes when a step is made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(stop_request.time, "monotonic", lambda: self.now)
+
+
+class TwoProcesses(ProcessGroup):
+    """A group whose other process says `answer` whenever it is asked."""
+
+    answer = (0.0, 0.0)
+    questions = 0
+
+    def largest(self, numbers: list[float]) -> list[float]:
+        type(self).questions += 1
+        return [max(pair) for pair in zip(numbers, type(self).answer, strict=True)]
+
+
+@pytest.fixture
+def two() -> TwoProcesses:
+    TwoProcesses.answer, TwoProcesses.questions = (0.0, 0.0), 0
+    return TwoProcesses(rank=0, size=2)
+
+
+def test_alone_it_stops_after_the_step_at_hand():
+    with StopRequest(ProcessGroup()) as stop:
+        assert not stop.after_step()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.after_step()
+        assert stop.signal_number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_second_interrupt_does_not_wait():
+    with StopRequest(ProcessGroup()):
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("seconds_per_step", [1e-3, 0.1, 20.0])
+def test_a_group_is_asked_about_twice_a_second(
+    seconds_per_step: float, two: TwoProcesses, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Clock(monkeypatch)
+    with StopRequest(two) as stop:
+        for _ in range(2000):
+            clock.now += seconds_per_step
+            assert not stop.after_step()
+    per_second = two.questions / clock.now
+    assert per_second <= 3
+    assert two.questions == 2000 or per_second >= 1.5
+
+
+def test_the_slowest_process_sets_the_pace_and_any_can_stop(
+    two: TwoProcesses, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Clock(monkeypatch)
+    TwoProcesses.answer = (0.0, 0.25)
+    with StopRequest(two) as stop:
+        for _ in range(5):
+            clock.now += 1e-4
+            assert not stop.after_step()
+        assert two.questions == 3  # after steps 1, 3 and 5
+        TwoProcesses.answer = (float(signal.SIGINT), 0.25)
+        assert [stop.after_step() for _ in range(2)] == [False, True]
+    assert stop.signal_number == signal.SIGINT
+
+
+def test_a_vanished_supervisor_stops_the_workers(
+    two: TwoProcesses, monkeypatch: pytest.MonkeyPatch
+):
+    with StopRequest(two) as stop:
+        assert not stop.after_step()
+        monkeypatch.setattr(stop_request.os, "getppid", lambda: 1 if os.getpid() != 1 else 2)
+        assert any(stop.after_step() for _ in range(1001))
+
+
+def test_the_launchers_environment_names_the_place(monkeypatch: pytest.MonkeyPatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    assert launched_group() is None
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert launched_group() == ProcessGroup(3, 4, 1)
+    monkeypatch.setenv("RANK", "x")
+    with pytest.raises(InputError, match="RANK"):
+        launched_group()
