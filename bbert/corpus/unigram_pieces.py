@@ -28,7 +28,7 @@ from bbert.corpus.seed_pieces import Seed, seed_pieces
 MAX_WORD_CHARACTERS = 100  # BERT's limit; a longer word is [UNK]
 CONTINUATION = "##"
 
-_SEEDS_PER_PIECE = 4  # 3 to 5 cut held-out text into the fewest pieces, for 2,000 to 16,000 pieces
+_SEEDS_PER_PIECE = 4  # 3 to 5 cut held-out words into the fewest pieces (benchmarks/vocabulary.py)
 _THREADS = 16
 _ALPHABET = 0xF0000  # private use planes: no character of them has a meaning to SentencePiece
 

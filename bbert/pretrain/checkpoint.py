@@ -19,7 +19,8 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,16 +156,24 @@ def _prune(path: Path, keep: int) -> None:
         shutil.rmtree(other)
 
 
-def _write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an error of safetensors while it writes `path` into the OSError that it was."""
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
 
     try:
-        save_file(dict(tensors), path)
+        yield
     except SafetensorError as error:  # carries the system's error number in its text only
         number = re.search(r"(?:os error|code:) (\d+)", str(error))
         code = int(number.group(1)) if number else errno.EIO
         raise OSError(code, os.strerror(code), str(path)) from error
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    from safetensors.torch import save_file
+
+    with disk_errors(path):
+        save_file(dict(tensors), path)
     _sync(path)
 
 

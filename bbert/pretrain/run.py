@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bbert.errors import InputError
-from bbert.pretrain.checkpoint import CHECKPOINTS, newest_checkpoint, read_checkpoint
+from bbert.pretrain.checkpoint import (
+    CHECKPOINTS,
+    disk_errors,
+    newest_checkpoint,
+    read_checkpoint,
+)
 from bbert.pretrain.config import PretrainConfig, known
 from bbert.pretrain.plan import STAGE, Plan, make_plan, may_use_gpu, say_what_is_run
 from bbert.pretrain.process_group import (
@@ -168,7 +173,8 @@ def _export(plan: Plan, opened: Run, training: Training) -> None:
         extra["language_separators"] = training.source.language_separators
     folder = opened.path / MODEL
     shutil.rmtree(folder, ignore_errors=True)  # half of one, from a killed process
-    to_hugging_face(training.engine.model, plan.corpus.path / "tokenizer", folder, extra)
+    with disk_errors(folder):
+        to_hugging_face(training.engine.model, plan.corpus.path / "tokenizer", folder, extra)
 
 
 def _describe(plan: Plan, opened: Run, training: Training) -> None:

@@ -19,7 +19,7 @@ from bbert.pretrain.metrics_log import read_metrics
 
 OPTIONS = (
     "--depth", "2", "--heads", "2", "--hidden", "16", "--seq-len", "24", "--batch-size", "6",
-    "--dropout", "0.1", "--steps", "120", "--log-every", "10", "--eval-every", "50",
+    "--dropout", "0.1", "--steps", "200", "--log-every", "10", "--eval-every", "80",
     "--save-every", "7", "--learning-rate", "0.01", "--device", "cpu",
 )  # fmt: skip
 NOT_OF_THE_RESULT = {"tokens_per_second"}
@@ -74,7 +74,7 @@ def test_killed_three_times_ends_the_same_to_the_last_bit(laboratory: Laboratory
         command.wait_until(
             lambda before=before: laboratory.checkpoints("killed")[-1:] not in ([], [before])
         )
-        command.process.join(moments.uniform(0, 0.08))
+        command.process.join(moments.uniform(0, 0.05))
         command.send(signal.SIGKILL)
         assert command.wait() == -signal.SIGKILL, "it was faster than the test"
         assert not (laboratory.work / "models" / "killed").exists()

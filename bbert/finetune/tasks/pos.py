@@ -1,7 +1,7 @@
 """`pos`: one of the 17 universal parts of speech a word, from CoNLL-U or XTREME's two columns.
 
 Where a folder holds several treebanks of a language, their files of a split are read one after the
-other, as XTREME does. `CONJ` of UD version 1 is `CCONJ` in version 2: renamed, with a log line.
+other, as XTREME does. `CONJ` of UD version 1 is `CCONJ` in version 2: renamed.
 """
 
 from __future__ import annotations
