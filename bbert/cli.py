@@ -129,8 +129,10 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         config = parse(name, arguments)
     except SystemExit:  # --help
         return 0
+    from bbert.processor_threads import let_waiting_threads_sleep
     from bbert.progress import set_up_logging
 
+    let_waiting_threads_sleep()
     set_up_logging(getattr(config, "quiet", False), getattr(config, "debug", False))
     command = COMMANDS[name]
     run = import_module(f"{command.package}.{command.run_module}").run

@@ -15,6 +15,7 @@ from bbert.finetune.examples import ExampleSet, RunData
 from bbert.finetune.network import FinetunedNetwork, NetworkSettings, build_network
 from bbert.finetune.plan import Plan
 from bbert.finetune.training import TrainingSettings, train
+from bbert.processor_threads import set_threads
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def run_seed(
     network, notes = build_network(
         plan.model, network_settings(plan.config, len(data.labels)), seed
     )
+    set_threads(network.hidden_size)
     network.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
     def predicted(examples: ExampleSet) -> list[list[str]]:

@@ -13,6 +13,7 @@ from bbert.pretrain.model import BertForPretraining
 from bbert.pretrain.plan import Plan
 from bbert.pretrain.process_group import ProcessGroup
 from bbert.pretrain.training import Schedule, Training
+from bbert.processor_threads import set_threads
 
 
 def assemble(plan: Plan, run_path: Path, group: ProcessGroup) -> Training:
@@ -22,6 +23,7 @@ def assemble(plan: Plan, run_path: Path, group: ProcessGroup) -> Training:
         InputError: the corpus is damaged or too small.
     """
     config, languages = plan.config, plan.languages
+    set_threads(known(config.hidden))
     settings = plan.batch_settings()
     count = micro_batches(settings.batch_size, group.size, config.micro_batch_size)
     rows = rows_of(settings.batch_size, group.size, count, group.rank)

@@ -70,16 +70,6 @@ def launched_group() -> ProcessGroup | None:
     return ProcessGroup(rank, size, local_rank)
 
 
-def calm_threads() -> None:
-    """Let waiting OpenMP threads sleep soon; only works before torch is imported.
-
-    By default they spin for milliseconds. Where another process needs the cores, as on a shared
-    machine, the one thread that all wait for is then kept from working: steps became 30 times
-    slower. The short spin that is left covers the gaps between two operations.
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-
-
 def count_gpus() -> int:
     """GPUs that torch can use; torch is not imported where there is no GPU driver."""
     if not any(Path(file).exists() for file in _GPU_DEVICE_FILES):

@@ -25,7 +25,6 @@ from bbert.pretrain.config import PretrainConfig, known
 from bbert.pretrain.plan import STAGE, Plan, make_plan, may_use_gpu, say_what_is_run
 from bbert.pretrain.process_group import (
     ProcessGroup,
-    calm_threads,
     count_gpus,
     launched_group,
 )
@@ -56,7 +55,6 @@ def run(config: PretrainConfig) -> RunDirectory | DryRun | None:
     Raises:
         InputError: no corpus, or options that contradict it, each other or the machine.
     """
-    calm_threads()
     group = launched_group()
     if config.dry_run:
         return _dry_run(config) if group is None or group.leads else None
