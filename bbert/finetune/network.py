@@ -53,7 +53,7 @@ class FinetunedNetwork(nn.Module):
         self.encoder, self.fusion = encoder, fusion.module
         self.head: Head = head
         self.fusion_layers = fusion.layers
-        self.hidden_size = int(encoder.config.hidden_size)
+        self.hidden_size: int = vars(encoder)["config"].hidden_size
 
     def forward(self, batch: Batch) -> Tensor:
         return self.head(self.represent(batch), batch)
