@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -25,6 +25,9 @@ EXECUTION: Mapping[str, Any] = {"identity": False}
 
 Repeated = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 """A flag that is given once per value: `--dump en=FILE --dump it=FILE`."""
+
+MAX_NAME_BYTES = 180
+"""Longest name that bbert gives a run itself; a file system allows 255 bytes."""
 
 Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 """A flag that can only be switched on."""
@@ -130,6 +133,16 @@ def knobs_that_differ(config: StageConfig, leave_out: frozenset[str] = frozenset
             safe = "".join(c if c.isalnum() or c in "._+-=" else "_" for c in text)
             words.append(label + ("" if safe[:1].isdigit() else "-") + safe[:60])
     return words
+
+
+def joined_name(words: Sequence[str]) -> str:
+    """The words as the name of a folder; what is too long ends in a hash of all of it."""
+    name = "-".join(words)
+    if len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    start = name.encode()[: MAX_NAME_BYTES - len(digest) - 1].decode(errors="ignore")
+    return f"{start}-{digest}"
 
 
 def save_yaml(config: StageConfig, path: Path) -> None:

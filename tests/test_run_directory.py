@@ -17,7 +17,14 @@ import pytest
 
 from bbert.errors import InputError
 from bbert.run_directory import find_run, list_runs, open_run
-from bbert.stage_config import EXECUTION, StageConfig, config_hash, identity, knobs_that_differ
+from bbert.stage_config import (
+    EXECUTION,
+    StageConfig,
+    config_hash,
+    identity,
+    joined_name,
+    knobs_that_differ,
+)
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,13 @@ def test_name_and_hash_follow_the_knobs(work: Path) -> None:
     one, two = (identity(CountConfig(work=work, limit=n)) for n in (1, 2))
     assert config_hash(one) != config_hash(two)
     assert config_hash(one) == config_hash(dict(reversed(one.items())))
+
+
+def test_long_names_are_cut_and_stay_apart() -> None:
+    assert joined_name(["a", "depth12"]) == "a-depth12"
+    one, two = (joined_name(["ü" * 150, end]) for end in ("x", "y"))
+    assert one != two
+    assert max(len(one.encode()), len(two.encode())) <= 180
 
 
 SLOW_STAGE = """

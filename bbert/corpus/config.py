@@ -21,6 +21,7 @@ from bbert.stage_config import (
     StageConfig,
     Switch,
     default_work,
+    joined_name,
     knobs_that_differ,
 )
 
@@ -132,7 +133,7 @@ def run_name(config: CorpusConfig) -> str:
     words = ["sample"] if config.is_sample else []
     words += [*(resolved.languages or ())]
     words += knobs_that_differ(config, leave_out=frozenset({"languages", "dump", "text"}))
-    return "-".join(words)
+    return joined_name(words)
 
 
 @dataclass(frozen=True)

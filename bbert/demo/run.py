@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from bbert.demo.config import DemoConfig
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory
-from bbert.stage_config import DryRun, knobs_that_differ
+from bbert.stage_config import DryRun, joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ CONDITIONS: dict[str, dict[str, Any]] = {
 
 def run(config: DemoConfig) -> RunDirectory | DryRun:
     """The report of the whole job."""
-    name = config.name or "-".join(["demo", *knobs_that_differ(config)])
+    name = config.name or joined_name(["demo", *knobs_that_differ(config)])
     if config.dry_run:
         stages = ["corpus build", "pretrain", *(f"finetune {task}: {row}" for task, row in
                   _rows(config)), "report"]  # fmt: skip

@@ -5,7 +5,6 @@ Reads JSON and folder listings only; nothing is written and no weights are loade
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +18,11 @@ from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import SplitFiles, find_data_folder, find_split
 from bbert.finetune.tasks.task import Task
 from bbert.languages import Language
-from bbert.stage_config import knobs_that_differ
+from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia")
-_LONGEST_NAME = 180
 
 
 @dataclass(frozen=True)
@@ -171,8 +169,4 @@ def _precision() -> str:
 def _run_name(typed: FinetuneConfig, model: ModelFolder) -> str:
     left_out = frozenset({"model", "task", "fusion"})
     words = [model.name, typed.task, typed.fusion, *knobs_that_differ(typed, left_out)]
-    name = "-".join(words)
-    if len(name.encode()) > _LONGEST_NAME:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        name = f"{name.encode()[:_LONGEST_NAME].decode(errors='ignore')}-{digest}"
-    return name
+    return joined_name(words)

@@ -12,7 +12,7 @@ from bbert.pretrain.config import Machine, PretrainConfig, known, micro_batches,
 from bbert.pretrain.process_group import ProcessGroup, count_gpus
 from bbert.provenance import sha256
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run, list_runs
-from bbert.stage_config import config_hash, identity, knobs_that_differ
+from bbert.stage_config import config_hash, identity, joined_name, knobs_that_differ
 
 if TYPE_CHECKING:
     from bbert.pretrain.batches import BatchSettings
@@ -84,7 +84,9 @@ def make_plan(config: PretrainConfig, group: ProcessGroup | None = None) -> Plan
     manifest = corpus.manifest
     if not manifest.get("languages"):
         raise InputError(f"{corpus.path / 'manifest.json'}: no languages; build the corpus again")
-    name = config.name or "-".join([corpus.name, *knobs_that_differ(config, frozenset({"corpus"}))])
+    name = config.name or joined_name(
+        [corpus.name, *knobs_that_differ(config, frozenset({"corpus"}))]
+    )
     launched = False
     if group is not None and group.size > 1:
         launched = True
