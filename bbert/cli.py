@@ -260,5 +260,6 @@ def _condense(text: str) -> str:
             continue
         lines.append(inner)
     sentence = " ".join(lines) or "unusable arguments"
+    sentence = re.sub(r"^Error parsing \w+Config: ", "", sentence)  # __post_init__ said it all
     close = re.search(r"Perhaps you meant:\W+(--[\w-]+)", text)
     return sentence + (f"; perhaps you meant {close.group(1)}" if close else "")

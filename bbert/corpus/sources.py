@@ -99,7 +99,7 @@ def _expand(option: str, value: str, pattern: str) -> list[Path]:
             )
         try:
             if not path.stat().st_size:
-                raise InputError(f"{option} {value}: {path} is empty")
+                raise InputError(f"{option} {value}: {path} is empty; give another file")
             compression(path)
         except PermissionError:
             raise InputError(f"{option} {value}: no permission to read {path}") from None
