@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bbert.errors import InputError
+from bbert.errors import InputError, RunFailed
 
 
 class Command(NamedTuple):
@@ -136,8 +136,9 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     set_up_logging(getattr(config, "quiet", False), getattr(config, "debug", False))
     command = COMMANDS[name]
     run = import_module(f"{command.package}.{command.run_module}").run
-    _show(run(config), command)
-    return 0
+    result = run(config)
+    _show(result, command)
+    return int(getattr(result, "exit_code", 0))
 
 
 def _show(result: Any, command: Command) -> None:
@@ -215,6 +216,8 @@ def _explain(error: Exception) -> tuple[int, str]:
     """Exit code and one or two lines for an exception."""
     if isinstance(error, InputError):
         return 2, str(error)
+    if isinstance(error, RunFailed):
+        return 1, str(error)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         reason = error.strerror or str(error)

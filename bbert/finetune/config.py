@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from bbert.finetune.fusion import FUSIONS
+from bbert.finetune.fusion import FUSIONS, WITH_GATE, WITH_LAYER
 from bbert.finetune.heads import HEADS
-from bbert.finetune.layer_sets import ALL, parse_layers
+from bbert.finetune.layer_sets import ALL, check_sweep, parse_layers, split_embeddings
 from bbert.finetune.recipes import RECIPES
 from bbert.finetune.tasks import TASKS
 from bbert.stage_config import StageConfig
@@ -24,9 +24,9 @@ RecipeName = Annotated[str | None, tyro.conf.arg(metavar="{" + ",".join(RECIPES)
 
 Value = TypeVar("Value")
 
-_WITH_DLFA = ("fusion_layer", "fusion_gate", "fusion_pool")
+_WITH_FUSION = {"fusion_layer": WITH_LAYER, "fusion_gate": WITH_GATE, "fusion_pool": WITH_GATE}
 _POSITIVE = (
-    "fusion_layer", "max_train_examples", "max_eval_examples", "epochs", "batch_size",
+    "max_train_examples", "max_eval_examples", "batch_size",
     "learning_rate", "adam_epsilon", "seeds",
 )  # fmt: skip
 _SHORTEST = 8
@@ -48,23 +48,28 @@ class FinetuneConfig(StageConfig):
     """Folder with the task's files, or a folder with such folders; a model of the embedded sample
     takes the sample's."""
     train_lang: str | None = None
-    """Source language; enfake is the data of en as Fake-English. The model's first without it."""
+    """Source language; enfake is the data of en as Fake-English. The model's first without it.
+    Several (en,es) make one run each."""
     eval_langs: tuple[str, ...] = ()
     """Languages to test on; all languages of the model without it."""
     head: HeadName = None
     """Task layer; by default the task's usual one."""
     fusion: FusionName = "last"
     """How layers become the representation that the head reads."""
-    fusion_layer: int | None = None
-    """Lower layer that dlfa fuses with the last, from 1; two thirds of the depth without it."""
+    fusion_layer: int | str | None = None
+    """Lower layer fused with the last (dlfa…, mean, concat), from 1; two thirds of the depth
+    without it. Several (1-11, or 4,8) make one run each."""
     fusion_gate: Literal["sigmoid", "paper"] | None = None
     """Gate of dlfa: sigmoid (default), bounded; or literally eq. 3-4 of the paper."""
     fusion_pool: Literal["masked", "paper"] | None = None
     """Sentence mean of dlfa: over word-pieces (masked, default), or with the padding counted."""
     random_init: str | None = None
-    """Draw these encoder layers afresh first, e.g. 1-2 or 1-2,5; all: everything, a floor."""
+    """Draw these encoder layers afresh first, e.g. 1-2 or 1-2,5; all: everything, a floor. One run
+    each for several sets (none/1-2/3-4), or layers, pairs, triples, thirds for all such groups."""
     init: Literal["bert", "torch"] | None = None
     """Distribution for --random-init: N(0, 0.02) as BERT (default), or PyTorch's own."""
+    freeze: str | None = None
+    """Parts of the encoder that do not learn: all, embeddings, or layers, e.g. embeddings,1-3."""
     recipe: RecipeName = None
     """Hyper-parameters of a paper; options given here win over it."""
     max_train_examples: int | None = None
@@ -72,7 +77,8 @@ class FinetuneConfig(StageConfig):
     max_eval_examples: int | None = None
     """Test on a random part of each test set, the same rows for every language and seed."""
     epochs: int | None = None
-    """Passes over the training data (default 3; the sample has its own number)."""
+    """Passes over the training data (default 3; the sample has its own number); 0: not tuned at
+    all, the pretrained encoder under an untrained task layer."""
     batch_size: int | None = None
     """Examples a step (default 32)."""
     learning_rate: float | None = None
@@ -107,16 +113,27 @@ class FinetuneConfig(StageConfig):
                 raise ValueError(
                     f"--recipe {self.recipe} has no settings for {self.task} ({known})"
                 )
-        for name in _WITH_DLFA:
-            if self.fusion == "last" and getattr(self, name) is not None:
-                raise ValueError(f"{_flag(name)} is an option of --fusion dlfa; add that")
-        if self.random_init not in (None, ALL):
+        for name, fusions in _WITH_FUSION.items():
+            if self.fusion not in fusions and getattr(self, name) is not None:
+                raise ValueError(
+                    f"{_flag(name)} is an option of --fusion {', '.join(fusions)}; "
+                    f"--fusion {self.fusion} has no use for it"
+                )
+        for flag, text, check in (
+            ("--random-init", self.random_init, check_sweep),
+            ("--freeze", self.freeze, split_embeddings),
+            ("--fusion-layer", self.fusion_layer, parse_layers),
+        ):
+            if text is None or (text == ALL and flag != "--fusion-layer"):
+                continue
             try:
-                parse_layers(self.random_init)
+                check(str(text))
             except ValueError as error:
-                raise ValueError(f"--random-init: {error}") from None
+                raise ValueError(f"{flag}: {error}") from None
         if self.init is not None and self.random_init is None:
             raise ValueError("--init says how --random-init draws; give --random-init too")
+        if self.epochs is not None and self.epochs < 0:
+            raise ValueError(f"--epochs {self.epochs} is negative; 0 tests without tuning")
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:

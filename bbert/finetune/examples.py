@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -83,6 +84,25 @@ def load_data(plan: Plan) -> RunData:
     dev = evaluation_set(plan.dev, plan.train_language.name) if plan.dev else None
     evaluation = {name: evaluation_set(files, name) for name, files in plan.evaluation.items()}
     return RunData(labels, train, dev, evaluation)
+
+
+def load_data_once(plan: Plan, last: dict[str, Any]) -> RunData:
+    """As `load_data`; what is in `last` already is not read and encoded again.
+
+    The runs of a grid often share all their examples. Only the last ones are kept.
+    """
+    config = plan.config
+    options = (
+        "task", "train_lang", "max_length", "max_train_examples", "max_eval_examples", "seed",
+    )  # fmt: skip
+    key = (
+        plan.model.path, plan.data, plan.train, plan.dev, tuple(plan.evaluation.items()),
+        *(getattr(config, option) for option in options),
+    )  # fmt: skip
+    if last.get("key") != key:
+        last.clear()  # before the next ones are read: memory holds one set only
+        last.update(key=key, data=load_data(plan))
+    return last["data"]
 
 
 def some_of(examples: list[Example], number: int | None, key: Sequence[int]) -> list[Example]:

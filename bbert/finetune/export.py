@@ -1,16 +1,18 @@
 """Save a fine-tuned network, and load one again.
 
 With fusion `last` the folder is a plain Hugging Face one (`…ForTokenClassification` or
-`…ForSequenceClassification`) that the Auto classes load. A fused network has no such class: its
-folder holds `config.json` of model type `bbert-finetuned`, which the Auto classes refuse instead of
-loading half of it, and `load_network` reads it.
+`…ForSequenceClassification`) that the Auto classes load. For a fused network transformers has no
+such class: its folder brings one along (`exported_code/`), which the Auto classes run with
+`trust_remote_code=True` and refuse without; `load_network` reads it without running that code.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,11 +24,14 @@ from torch import nn
 
 from bbert.errors import InputError
 from bbert.finetune.encoder import quiet_transformers
+from bbert.finetune.fusion import FUSIONS
 from bbert.finetune.network import FinetunedNetwork, NetworkSettings, assemble
 from bbert.run_directory import read_json
 
 MODEL_TYPE = "bbert-finetuned"
 _HUGGING_FACE_HEADS = {"linear": "token", "classifier": "sequence"}
+_CODE = Path(__file__).parent / "exported_code"
+_CONFIGURATION, _MODELING = "configuration_bbert_finetuned", "modeling_bbert_finetuned"
 
 
 def export(
@@ -127,13 +132,37 @@ def _save_fused(
         "model_type": MODEL_TYPE,
         "network": asdict(settings),
         "labels": list(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: number for number, label in enumerate(labels)},
         "encoder": _with_labels(network.encoder.config, labels).to_dict(),
         "bbert_finetuned": notes,
+        **_bring_code(settings, directory),
     }
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     (directory / "config.json").write_text(text, encoding="utf-8")
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+def _bring_code(settings: NetworkSettings, directory: Path) -> dict[str, Any]:
+    """Copy what the Auto classes need into the folder; the lines of config.json that name it."""
+    kind = _HUGGING_FACE_HEADS.get(settings.head)
+    if kind is None:
+        return {}
+    for module in (_CONFIGURATION, _MODELING):
+        shutil.copyfile(_CODE / f"{module}.py", directory / f"{module}.py")
+    fusion = importlib.util.find_spec(FUSIONS[settings.fusion])
+    assert fusion is not None
+    assert fusion.origin is not None
+    shutil.copyfile(fusion.origin, directory / "fusion.py")
+    name = f"For{kind.capitalize()}Classification"
+    return {
+        "architectures": [f"BbertFinetuned{name}"],
+        "auto_map": {
+            "AutoConfig": f"{_CONFIGURATION}.BbertFinetunedConfig",
+            f"AutoModel{name}": f"{_MODELING}.BbertFinetuned{name}",
+        },
+    }
 
 
 @contextmanager

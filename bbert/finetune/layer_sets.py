@@ -1,10 +1,17 @@
-"""Sets of layers as people write them: "1-2", "1-2,5", "all"; layers count from 1."""
+"""Sets of layers as people write them: "1-2", "1-2,5", "all"; layers count from 1.
+
+A sweep is several sets: "none/1-2/3-4", or by a name that cuts the depth into consecutive groups:
+`layers`, `pairs`, `triples`, `thirds` (tables 1 and 5 of Muller et al. 2021).
+"""
 
 from __future__ import annotations
 
 import re
 
 ALL = "all"
+NONE = "none"
+EMBEDDINGS = "embeddings"
+GROUPS = {"layers": 1, "pairs": 2, "triples": 3, "thirds": None}
 
 
 def parse_layers(text: str) -> list[int]:
@@ -21,3 +28,41 @@ def parse_layers(text: str) -> list[int]:
             raise ValueError(f"{text!r} is no set of layers; write e.g. 1-2 or 1-2,5 (from 1 on)")
         layers.update(range(first, last + 1))
     return sorted(layers)
+
+
+def split_embeddings(text: str) -> tuple[bool, list[int]]:
+    """Whether "embeddings" is among the parts, and the layers.
+
+    Raises:
+        ValueError: as `parse_layers`.
+    """
+    parts = text.split(",")
+    layers = [part for part in parts if part.strip() != EMBEDDINGS]
+    return len(layers) < len(parts), parse_layers(",".join(layers)) if layers else []
+
+
+def check_sweep(text: str) -> None:
+    """Raises ValueError where `text` is neither a set of layers nor several of them."""
+    parts = text.split("/")
+    for part in parts:
+        if part == NONE and len(parts) == 1:
+            raise ValueError(f"{NONE!r} is the row without it in a sweep, e.g. {NONE}/pairs")
+        if part not in (ALL, NONE, *GROUPS):
+            parse_layers(part)
+
+
+def layer_groups(text: str, depth: int) -> list[str | None]:
+    """The sets of a sweep as text: one for each part between slashes, names of groups resolved.
+
+    A last group that the depth leaves incomplete is shorter; "none" becomes None.
+    """
+    sets: list[str | None] = []
+    for part in text.split("/"):
+        if part not in GROUPS:
+            sets.append(None if part == NONE else part)
+            continue
+        size = GROUPS[part] or max(1, -(-depth // 3))
+        starts = range(1, depth + 1, size)
+        ends = (min(start + size - 1, depth) for start in starts)
+        sets += [str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True)]
+    return list(dict.fromkeys(sets))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bbert.finetune.batches import Batch
 from bbert.finetune.encoder import load_encoder
+from bbert.finetune.freeze import freeze, is_frozen
 from bbert.finetune.fusion import Fusion, FusionSettings, build_fusion
 from bbert.finetune.heads import HeadSettings, build_head
 from bbert.finetune.heads.head import Head
@@ -42,6 +43,7 @@ class NetworkSettings:
     fusion_pool: str | None = None
     random_init: str | None = None
     init: str | None = None
+    freeze: str | None = None
     dropout: float | None = None
 
 
@@ -54,6 +56,13 @@ class FinetunedNetwork(nn.Module):
         self.head: Head = head
         self.fusion_layers = fusion.layers
         self.hidden_size: int = vars(encoder)["config"].hidden_size
+
+    def train(self, mode: bool = True) -> FinetunedNetwork:
+        """As of every module; an encoder that does not learn runs without dropout."""
+        super().train(mode)
+        if is_frozen(self.encoder):
+            self.encoder.eval()
+        return self
 
     def forward(self, batch: Batch) -> Tensor:
         return self.head(self.represent(batch), batch)
@@ -84,6 +93,8 @@ def build_network(
             encoder, settings.random_init, settings.init or "bert", stream(seed, RANDOM_INIT)
         )
     network = assemble(encoder, settings, stream(seed, NEW_WEIGHTS))
+    if settings.freeze:
+        notes["frozen_parameters"] = freeze(network.encoder, settings.freeze)
     notes["parameters"] = sum(p.numel() for p in network.parameters())
     return network, notes
 
@@ -110,7 +121,7 @@ def assemble(encoder: nn.Module, settings: NetworkSettings, seed: int) -> Finetu
         head = build_head(
             settings.head,
             HeadSettings(
-                fusion.output_size, settings.num_labels, dropout,
+                config.hidden_size, settings.num_labels, dropout,
                 config.initializer_range, pooler,
             ),
         )  # fmt: skip

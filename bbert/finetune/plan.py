@@ -12,6 +12,8 @@ from typing import Any
 
 from bbert.errors import InputError
 from bbert.finetune.config import FinetuneConfig
+from bbert.finetune.fusion import WITH_GATE, WITH_LAYER
+from bbert.finetune.layer_sets import ALL, split_embeddings
 from bbert.finetune.model_folder import ModelFolder, find_model
 from bbert.finetune.recipes import preset
 from bbert.finetune.tasks import load_task
@@ -56,14 +58,14 @@ class Plan:
         return [*dict.fromkeys(files), *self.model.input_files]
 
 
-def make_plan(typed: FinetuneConfig) -> Plan:
-    """Resolve what was typed.
+def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
+    """Resolve what was typed; `model` where it has been found already.
 
     Raises:
         InputError: a model, a folder, a language or a layer that is not there; names what is.
     """
     task = load_task(typed.task)
-    model = find_model(typed.work, typed.model)
+    model = model or find_model(typed.work, typed.model)
     values: dict[str, Any] = preset(typed.recipe, typed.task, model.sample is not None)
     values = {name: v for name, v in values.items() if getattr(typed, name) is None}
     values |= {"model": model.reference}
@@ -115,15 +117,18 @@ def _network_options(typed: FinetuneConfig, task: Task, model: ModelFolder) -> d
     options: dict[str, Any] = {"head": head}
     if typed.random_init is not None:
         options["init"] = typed.init or "bert"
-    if typed.fusion != "last":
-        layer = typed.fusion_layer or max(1, round(model.depth * 2 / 3))
+    for flag, parts in (("--random-init", typed.random_init), ("--freeze", typed.freeze)):
+        layers = split_embeddings(parts)[1] if parts not in (None, ALL) else []
+        if layers and layers[-1] > model.depth:
+            raise InputError(f"{flag} {parts}: {model.name} has layers 1 to {model.depth}")
+    if typed.fusion in WITH_LAYER:
+        layer = int(typed.fusion_layer or max(1, round(model.depth * 2 / 3)))
         if layer > model.depth:
             raise InputError(f"--fusion-layer {layer}: {model.name} has layers 1 to {model.depth}")
-        options |= {
-            "fusion_layer": layer,
-            "fusion_gate": typed.fusion_gate or "sigmoid",
-            "fusion_pool": typed.fusion_pool or "masked",
-        }
+        options["fusion_layer"] = layer
+    if typed.fusion in WITH_GATE:
+        options["fusion_gate"] = typed.fusion_gate or "sigmoid"
+        options["fusion_pool"] = typed.fusion_pool or "masked"
     return options
 
 

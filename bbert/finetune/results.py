@@ -1,12 +1,13 @@
 """`results.json`: every value of every seed and language, and what they mean.
 
 All scores are shares of 1. The standard deviation is that of the sample (n − 1) over seeds, null
-for one seed. The cross-lingual gap of a language is the mean on the source minus the mean on it.
+for one seed; where every seed failed, the mean is null too. The cross-lingual gap of a language is
+the mean on the source minus the mean on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean, stdev
 from typing import Any
 
@@ -23,7 +24,11 @@ SeedScores = Mapping[str, Mapping[str, float]]
 
 
 def results(
-    plan: Plan, data: RunData, scores: Mapping[int, SeedScores], notes: Mapping[str, Any]
+    plan: Plan,
+    data: RunData,
+    scores: Mapping[int, SeedScores],
+    notes: Mapping[str, Any],
+    failures: Mapping[str, str],
 ) -> dict[str, Any]:
     """The content of results.json.
 
@@ -32,10 +37,13 @@ def results(
         data: its examples.
         scores: by seed.
         notes: on the network's start, e.g. whether its pooler is fresh.
+        failures: what gave no score, and why.
     """
     config, task = plan.config, plan.task
     languages = {
-        name: _language(plan, examples, [seed[name] for seed in scores.values()])
+        name: _language(
+            plan, examples, {seed: found[name] for seed, found in scores.items() if name in found}
+        )
         for name, examples in data.evaluation.items()
     }
     source = languages.get(plan.train_language.name)
@@ -43,6 +51,7 @@ def results(
         name: source["mean"] - entry["mean"]
         for name, entry in languages.items()
         if source is not None and entry is not source
+        if source["mean"] is not None and entry["mean"] is not None
     }
     return {
         "task": task.name,
@@ -58,6 +67,8 @@ def results(
         "fusion_pool": config.fusion_pool,
         "random_init": config.random_init,
         "init": config.init,
+        "freeze": config.freeze,
+        "epochs": config.epochs,
         "recipe": config.recipe,
         "selection": config.selection,
         "seeds": list(scores),
@@ -67,8 +78,9 @@ def results(
         "network": dict(notes),
         "languages": languages,
         "cross_lingual_gap": gap,
+        "failures": dict(failures),
         "truncation": _TRUNCATION[task.unit].format(label=task.missing_label),
-        "predictions": {str(s): predictions_folder(s, first=next(iter(scores))) for s in scores},
+        "predictions": {str(s): predictions_folder(s, first=config.seed) for s in scores},
     }
 
 
@@ -78,18 +90,20 @@ def predictions_folder(seed: int, first: int) -> str:
 
 
 def _language(
-    plan: Plan, examples: ExampleSet, scores: Sequence[Mapping[str, float]]
+    plan: Plan, examples: ExampleSet, scores: Mapping[int, Mapping[str, float]]
 ) -> dict[str, Any]:
     metric = plan.task.metric
-    values = [score[metric] for score in scores]
+    values = [score[metric] for score in scores.values()]
+    metrics = next(iter(scores.values()), {})
     return {
         "n": len(examples.examples),
         "values": values,
-        "mean": fmean(values),
+        "seeds": list(scores),
+        "mean": fmean(values) if values else None,
         "std": stdev(values) if len(values) > 1 else None,
         "chance": plan.task.chance(examples.gold),
         **_examples(examples),
-        "metrics": {name: [score[name] for score in scores] for name in scores[0]},
+        "metrics": {name: [score[name] for score in scores.values()] for name in metrics},
     }
 
 

@@ -2,10 +2,12 @@
 
     transfer/<name>/results.json      every value per seed and language
     transfer/<name>/predictions/      of the first seed; of the others in seed-<n>/; gold/ beside
-    transfer/<name>/model/            of the first seed
+    transfer/<name>/model/            of the first seed that did not fail
     transfer/<name>/metrics.jsonl     loss and learning rate per seed and epoch
 
-A killed run goes on with the first seed that was not finished.
+A killed run goes on with the first seed that was not finished. A seed that fails (its loss
+explodes, say) is named in results.json and loses nothing of the others. An option with several
+values makes one run per value, see `grid.py`.
 """
 
 from __future__ import annotations
@@ -13,19 +15,51 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from bbert.finetune.config import FinetuneConfig, resolved
+from bbert.finetune.grid import Grid, cells_of
+from bbert.finetune.model_folder import find_model
 from bbert.finetune.plan import Plan, make_plan
 from bbert.run_directory import Run, RunDirectory, open_run, write_json_atomically
 from bbert.stage_config import DryRun
 
 logger = logging.getLogger(__name__)
 
+LastData = dict[str, Any]
+"""Filled by `load_data_once`: what the run before was trained and tested on."""
 
-def run(config: FinetuneConfig) -> RunDirectory | DryRun:
+
+def run(config: FinetuneConfig) -> RunDirectory | DryRun | Grid:
     """Fine-tune, test and write the run directory, or say what that would cost."""
-    plan = make_plan(config)
+    model = find_model(config.work, config.model)
+    cells = cells_of(config, model.depth)
+    if len(cells) == 1:
+        return run_cell(make_plan(cells[0][1], model))
+    plans = [(place, make_plan(cell, model)) for place, cell in cells]  # before the first one runs
+    if config.dry_run:
+        names = ", ".join(plan.name for _, plan in plans)
+        return DryRun(config, config.work / "transfer", {"runs": f"{len(plans)}: {names}"})
+    runs: list[tuple[Mapping[str, Any], RunDirectory]] = []
+    failures: dict[str, str] = {}
+    last_data: LastData = {}
+    for place, plan in plans:
+        try:
+            directory = run_cell(plan, last_data)
+            assert isinstance(directory, RunDirectory)
+            runs.append((place, directory))
+        except Exception as error:
+            if config.debug:
+                raise
+            failures[plan.name] = " ".join(str(error).split()) or type(error).__name__
+            logger.error("%s failed: %s; going on", plan.name, failures[plan.name])
+    return Grid(runs, failures)
+
+
+def run_cell(plan: Plan, last_data: LastData | None = None) -> RunDirectory | DryRun:
+    """One run directory; `last_data` keeps the encoded examples for a next run on the same ones."""
+    config = plan.config
     _announce(plan)
     if config.dry_run:
         from bbert.finetune.estimate import estimates
@@ -34,7 +68,7 @@ def run(config: FinetuneConfig) -> RunDirectory | DryRun:
         return DryRun(plan.config, folder, estimates(plan))
     with open_run("finetune", plan.name, plan.config, plan.inputs) as run:
         if not run.up_to_date:
-            _finetune(plan, run)
+            _finetune(plan, run, {} if last_data is None else last_data)
             run.finish()
     return run.directory
 
@@ -44,6 +78,7 @@ def _announce(plan: Plan) -> None:
     fusion = config.fusion
     if config.fusion_layer:
         fusion += f" of layer {config.fusion_layer}"
+    if config.fusion_gate:
         fusion += f" (gate {config.fusion_gate}, pool {config.fusion_pool})"
     logger.info(
         "fine-tuning %s on %s %s, testing on %s; fusion %s, head %s",
@@ -55,29 +90,41 @@ def _announce(plan: Plan) -> None:
         logger.info("no test file for %s: testing on dev", " ".join(on_dev))
 
 
-def _finetune(plan: Plan, run: Run) -> None:
-    from bbert.finetune.examples import load_data
+def _finetune(plan: Plan, run: Run, last_data: LastData) -> None:
+    from bbert.finetune.examples import load_data_once
     from bbert.finetune.results import predictions_folder, results
     from bbert.finetune.seed_run import run_seed, write_gold
 
     first = plan.config.seed
-    data = load_data(plan)
+    data = load_data_once(plan, last_data)
     outcomes: dict[int, dict[str, Any]] = {}
+    failures: dict[str, str] = {}
     for seed in range(first, first + resolved(plan.config.seeds)):
-        with run.step(f"seed-{seed}") as step:
-            if not step.done:
-                folder = run.path / predictions_folder(seed, first)
-                network, outcome = run_seed(plan, data, seed, folder)
-                if seed == first:
-                    _save(plan, run, network, data.labels)
-                step.counts.update(outcome)
-            outcomes[seed] = step.counts
+        try:
+            with run.step(f"seed-{seed}") as step:
+                if not step.done:
+                    folder = run.path / predictions_folder(seed, first)
+                    network, outcome = run_seed(plan, data, seed, folder)
+                    if not outcomes:
+                        _save(plan, run, network, data.labels, seed)
+                    step.counts.update(outcome)
+                outcomes[seed] = step.counts
+        except FloatingPointError as error:
+            if plan.config.seeds == 1:
+                raise
+            failures[f"seed {seed}"] = str(error)
+            logger.error("%s; the other seeds go on", error)
+    if not outcomes:
+        raise FloatingPointError(next(iter(failures.values())))
+    notes = next(iter(outcomes.values()))["notes"]
+    for seed, outcome in outcomes.items():
+        failures |= {f"seed {seed}, {name}": why for name, why in outcome["failures"].items()}
     write_gold(plan, data, run.path / "predictions" / "gold")
     with (run.path / "metrics.jsonl").open("w", encoding="utf-8") as stream:
         for outcome in outcomes.values():
             stream.writelines(json.dumps(row) + "\n" for row in outcome["epochs"])
     scores = {seed: outcome["scores"] for seed, outcome in outcomes.items()}
-    content = results(plan, data, scores, outcomes[first]["notes"])
+    content = results(plan, data, scores, notes, failures)
     write_json_atomically(run.path / "results.json", content)
     run.extra = {
         "model": str(plan.model.path),
@@ -86,7 +133,7 @@ def _finetune(plan: Plan, run: Run) -> None:
     }
     run.counts = {
         "train_examples": len(data.train.examples),
-        "parameters": outcomes[first]["notes"]["parameters"],
+        "parameters": notes["parameters"],
         **{f"eval_examples/{name}": entry["n"] for name, entry in content["languages"].items()},
     }
     run.metrics = {
@@ -94,7 +141,7 @@ def _finetune(plan: Plan, run: Run) -> None:
     }
 
 
-def _save(plan: Plan, run: Run, network: Any, labels: tuple[str, ...]) -> None:
+def _save(plan: Plan, run: Run, network: Any, labels: tuple[str, ...], seed: int) -> None:
     from bbert.finetune.encoder import PieceIds
     from bbert.finetune.export import export
     from bbert.finetune.seed_run import network_settings
@@ -105,7 +152,7 @@ def _save(plan: Plan, run: Run, network: Any, labels: tuple[str, ...]) -> None:
         "task": plan.task.name,
         "train_language": plan.train_language.name,
         "model": plan.model.name,
-        "seed": plan.config.seed,
+        "seed": seed,
         "max_length": plan.config.max_length,
     }
     settings = network_settings(plan.config, len(labels))

@@ -26,11 +26,12 @@ def network_settings(config: FinetuneConfig, num_labels: int) -> NetworkSettings
         head=resolved(config.head),
         num_labels=num_labels,
         fusion=config.fusion,
-        fusion_layer=config.fusion_layer,
+        fusion_layer=int(config.fusion_layer) if config.fusion_layer is not None else None,
         fusion_gate=config.fusion_gate,
         fusion_pool=config.fusion_pool,
         random_init=config.random_init,
         init=config.init,
+        freeze=config.freeze,
         dropout=config.dropout,
     )
 
@@ -61,7 +62,8 @@ def run_seed(
         predictions: folder for the predictions, one file per language.
 
     Returns:
-        the network, and `{"scores": {language: {metric: value}}, "epochs": […], "notes": {…}}`.
+        the network, and `{"scores": {language: {metric: value}}, "epochs": […], "notes": {…},
+        "failures": {language: why}}`.
     """
     task, precision = plan.task, resolved(plan.config.precision)
     network, notes = build_network(
@@ -83,16 +85,22 @@ def run_seed(
         network, data.train.encoded, training_settings(plan.config), seed,
         dev_score if data.dev is not None else None,
     )  # fmt: skip
-    scores = {}
+    scores: dict[str, dict[str, float]] = {}
+    failures: dict[str, str] = {}
     for name, examples in data.evaluation.items():
-        found = predicted(examples)
+        try:
+            found = predicted(examples)
+        except RuntimeError as error:  # out of memory on one long text, say
+            failures[name] = " ".join(str(error).split())
+            logger.error("seed %d: testing on %s failed: %s; going on", seed, name, failures[name])
+            continue
         scores[name] = task.score(examples.gold, found)
         predictions.mkdir(parents=True, exist_ok=True)
         task.write(predictions / f"{name}.{task.extension}", name, examples.examples, found)
         logger.info(
             "seed %d: %s %.1f on %s", seed, task.metric, 100 * scores[name][task.metric], name
         )
-    return network, {"scores": scores, "epochs": epochs, "notes": notes}
+    return network, {"scores": scores, "epochs": epochs, "notes": notes, "failures": failures}
 
 
 def write_gold(plan: Plan, data: RunData, folder: Path) -> None:

@@ -26,7 +26,7 @@ def summary(run: RunDirectory) -> Table:
         gap = content["cross_lingual_gap"].get(name)
         table.add_row(
             f"{name} (source)" if source else name,
-            _score(entry),
+            score_text(entry),
             f"{100 * entry['chance']:.1f}",
             "" if gap is None else f"{100 * gap:.1f}",
             f"{entry['n']:,}",
@@ -49,9 +49,14 @@ def _title(content: dict[str, Any]) -> str:
 def _caption(content: dict[str, Any]) -> str:
     seeds = content["seeds"]
     spread = "mean ± standard deviation over seeds" if len(seeds) > 1 else "seed"
-    return f"{spread} {', '.join(map(str, seeds))}; chance: {content['chance_definition']}"
+    said = f"{spread} {', '.join(map(str, seeds))}; chance: {content['chance_definition']}"
+    failed = [f"\nfailed: {cell}: {why}" for cell, why in content["failures"].items()]
+    return said + "".join(failed)
 
 
-def _score(entry: dict[str, Any]) -> str:
+def score_text(entry: dict[str, Any]) -> str:
+    """Mean ± standard deviation in percent."""
+    if entry["mean"] is None:
+        return "failed"
     mean = f"{100 * entry['mean']:.1f}"
     return mean if entry["std"] is None else f"{mean} ± {100 * entry['std']:.1f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +70,8 @@ def train(
         FloatingPointError: the loss is not finite.
     """
     device = next(network.parameters()).device
-    optimizer = _optimizer(network, settings)
+    learning = [p for p in network.parameters() if p.requires_grad]
+    optimizer = _optimizer(learning, settings)
     steps_per_epoch = num_batches(len(examples), settings.batch_size)
     num_steps = steps_per_epoch * settings.epochs
     lengths = examples.lengths
@@ -95,7 +96,7 @@ def train(
                 with autocast(device, settings.precision):
                     loss = network.head.loss(network(batch), batch)
                 loss.backward()
-                nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+                nn.utils.clip_grad_norm_(learning, MAX_GRADIENT_NORM)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 total += loss.detach() * len(batch_rows)
@@ -114,6 +115,9 @@ def train(
                 row["dev"] = dev_score()
                 if settings.select_on_dev and (best is None or row["dev"] > best[0]):
                     best = (row["dev"], copy.deepcopy(network.state_dict()))
+    if not rows:  # no pass at all: the network as it begins
+        network.eval()
+        return rows
     kept = rows[-1]
     if settings.select_on_dev:
         assert best is not None
@@ -131,10 +135,12 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return nullcontext()
 
 
-def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+def _optimizer(
+    learning: Sequence[nn.Parameter], settings: TrainingSettings
+) -> torch.optim.Optimizer:
     """AdamW; no weight decay on biases and normalisation weights."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
+    decayed = [p for p in learning if p.ndim > 1]
+    others = [p for p in learning if p.ndim <= 1]
     groups = [
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},

@@ -14,7 +14,7 @@ from tiny_models import save_run
 from bbert.cli import parse
 from bbert.errors import InputError
 from bbert.finetune.config import FinetuneConfig
-from bbert.finetune.fusion import FUSIONS
+from bbert.finetune.fusion import FUSIONS, WITH_GATE, WITH_LAYER
 from bbert.finetune.heads import HEADS
 from bbert.finetune.plan import Plan, make_plan
 from bbert.finetune.recipes import DEFAULTS, RECIPES, SAMPLE_DEFAULTS
@@ -128,10 +128,10 @@ def test_long_names_stay_file_names(sample_run: Path):
         ({"recipe": "k2020"}, "--recipe k2020 has no settings for ner (xnli)"),
         ({"fusion_layer": 3}, "--fusion-layer is an option of --fusion dlfa"),
         ({"fusion_gate": "paper"}, "--fusion-gate is an option of --fusion dlfa"),
-        ({"fusion": "dlfa", "fusion_layer": 0}, "--fusion-layer 0 must be greater than 0"),
+        ({"fusion": "dlfa", "fusion_layer": 0}, "--fusion-layer: '0' is no set of layers"),
         ({"random_init": "0-2"}, "--random-init: '0-2' is no set of layers"),
         ({"init": "torch"}, "give --random-init too"),
-        ({"epochs": 0}, "--epochs 0 must be greater than 0"),
+        ({"epochs": -1}, "--epochs -1 is negative"),
         ({"learning_rate": float("nan")}, "--learning-rate nan must be greater than 0"),
         ({"warmup": 1.0}, "--warmup 1.0 must be a share"),
         ({"dropout": -0.1}, "--dropout -0.1 must be a share"),
@@ -183,7 +183,7 @@ def test_tables_agree():
     for settings_of_tasks in RECIPES.values():
         assert set(settings_of_tasks) <= set(TASKS)
         assert all(set(settings) <= fields for settings in settings_of_tasks.values())
-    assert set(FUSIONS) == {"last", "dlfa"}
+    assert set(WITH_GATE) <= set(WITH_LAYER) <= set(FUSIONS)
     for name in TASKS:
         task = load_task(name)
         assert task.name == name

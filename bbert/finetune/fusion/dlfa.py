@@ -1,5 +1,8 @@
 """`dlfa`: double layers feature aggregation of a lower and the last layer (Chen et al. 2022).
 
+`dlfa-global` and `dlfa-local` are the ablations of table V: the other branch is replaced by a
+second copy of the kept one, with weights of its own, so that all three have the same size.
+
 Attentional information fusion (AIF, eq. 1-3) of an input W has a global branch, on the mean of W
 over the sentence, and a local branch, on every word-piece; each is a bottleneck of two 1×1
 convolutions with batch normalisation. Their sum s gives the gate of eq. 4:
@@ -29,10 +32,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bbert.finetune.fusion import Fusion, FusionSettings
-
 GATES = ("sigmoid", "paper")
 POOLS = ("masked", "paper")
+BRANCHES = {"both": ("global", "local"), "global": ("global",) * 2, "local": ("local",) * 2}
 
 
 class MaskedBatchNorm(nn.Module):
@@ -95,22 +97,34 @@ class DLFA(nn.Module):
         reduction: r, how much narrower the bottlenecks are.
         gate: "sigmoid" or "paper", see the head of this file.
         pool: "masked" or "paper", see the head of this file.
+        branches: "both", or the branch that is kept in the ablation, "global" or "local".
 
     Raises:
-        ValueError: an unknown gate or pool.
+        ValueError: an unknown gate, pool or branch.
     """
 
     def __init__(
-        self, hidden_size: int, reduction: int = 4, gate: str = "sigmoid", pool: str = "masked"
+        self,
+        hidden_size: int,
+        reduction: int = 4,
+        gate: str = "sigmoid",
+        pool: str = "masked",
+        branches: str = "both",
     ) -> None:
         super().__init__()
         if gate not in GATES:
             raise ValueError(f"gate {gate!r} is none of {', '.join(GATES)}")
         if pool not in POOLS:
             raise ValueError(f"pool {pool!r} is none of {', '.join(POOLS)}")
+        if branches not in BRANCHES:
+            raise ValueError(f"branches {branches!r} is none of {', '.join(BRANCHES)}")
         self.gate, self.pool = gate, pool
-        self.global_branch = Bottleneck(hidden_size, reduction)
-        self.local_branch = Bottleneck(hidden_size, reduction)
+        self._branch_kinds: dict[str, str] = {}
+        for kind in BRANCHES[branches]:
+            name = f"{kind}_branch"
+            name = f"second_{name}" if name in self._branch_kinds else name
+            self._branch_kinds[name] = kind
+            self.add_module(name, Bottleneck(hidden_size, reduction))
 
     def forward(
         self, lower_BTE: Tensor, last_BTE: Tensor, attention_mask_BT: Tensor | None = None
@@ -129,9 +143,14 @@ class DLFA(nn.Module):
         return last_BTE + gate_BTE * (lower_BTE - last_BTE)
 
     def _attention(self, values_BTE: Tensor, mask_BT: Tensor | None) -> Tensor:
-        global_BE = self.global_branch(self._pooled(values_BTE, mask_BT))
-        local_BTE = self.local_branch(values_BTE, mask_BT)
-        return torch.sigmoid(global_BE.unsqueeze(1) + local_BTE)
+        def output(name: str, kind: str) -> Tensor:
+            branch = self.get_submodule(name)
+            if kind == "local":
+                return branch(values_BTE, mask_BT)
+            return branch(self._pooled(values_BTE, mask_BT)).unsqueeze(1)
+
+        first, second = (output(name, kind) for name, kind in self._branch_kinds.items())
+        return torch.sigmoid(first + second)
 
     def _pooled(self, values_BTE: Tensor, mask_BT: Tensor | None) -> Tensor:
         if mask_BT is None or self.pool == "paper":
@@ -141,9 +160,10 @@ class DLFA(nn.Module):
         return kept_BTE.sum(dim=1) / mask_BT.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-def build(settings: FusionSettings) -> Fusion:
-    assert settings.layer is not None
-    module = DLFA(
-        settings.hidden_size, gate=settings.gate or GATES[0], pool=settings.pool or POOLS[0]
-    )
-    return Fusion(module, (settings.layer, settings.depth), settings.hidden_size)
+def build(
+    name: str, *, hidden_size: int, depth: int, layer: int, gate: str | None, pool: str | None
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """The module and the layers it reads."""
+    branches = name.partition("-")[2] or "both"
+    module = DLFA(hidden_size, gate=gate or GATES[0], pool=pool or POOLS[0], branches=branches)
+    return module, (layer, depth)

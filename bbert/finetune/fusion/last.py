@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from bbert.finetune.fusion import Fusion, FusionSettings
-
 
 class LastLayer(nn.Module):
     """Hands on the last layer unchanged."""
@@ -17,5 +15,6 @@ class LastLayer(nn.Module):
         return last_BTE
 
 
-def build(settings: FusionSettings) -> Fusion:
-    return Fusion(LastLayer(), (settings.depth,), settings.hidden_size)
+def build(name: str, *, depth: int, **_: object) -> tuple[nn.Module, tuple[int, ...]]:
+    """The module and the layers it reads."""
+    return LastLayer(), (depth,)

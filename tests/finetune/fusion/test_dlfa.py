@@ -181,4 +181,4 @@ def test_every_fusion_of_the_table_builds_and_keeps_the_batch_shape(name):
     fusion = build_fusion(name, FusionSettings(hidden_size=8, depth=3, layer=2))
     layers = [torch.randn(2, 4, 8) for _ in fusion.layers]
     assert max(fusion.layers) <= 3
-    assert fusion.module(*layers, torch.ones(2, 4)).shape == (2, 4, fusion.output_size)
+    assert fusion.module(*layers, torch.ones(2, 4)).shape == (2, 4, 8)
