@@ -50,7 +50,7 @@ def _caption(content: dict[str, Any]) -> str:
     seeds = content["seeds"]
     spread = "mean ± standard deviation over seeds" if len(seeds) > 1 else "seed"
     said = f"{spread} {', '.join(map(str, seeds))}; chance: {content['chance_definition']}"
-    failed = [f"\nfailed: {cell}: {why}" for cell, why in content["failures"].items()]
+    failed = [f"\nfailed: {cell}: {why}" for cell, why in content.get("failures", {}).items()]
     return said + "".join(failed)
 
 

@@ -20,8 +20,14 @@ class ReportConfig(StageConfig):
     """Names or folders of corpus, model or transfer runs; each brings the runs it was made from.
     Without any: all complete runs of the work folder."""
 
+    compare: tuple[str, str] | None = None
+    """Two transfer runs on the same test sets: difference, interval and significance per language;
+    an asterisk marks p < 0.05 after Holm's correction."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.compare is not None and self.compare[0] == self.compare[1]:
+            raise ValueError(f"--compare names {self.compare[0]} twice; give two different runs")
         for run in self.runs:
             if not run.strip():
                 raise ValueError("RUN is empty; give a run's name or folder, or nothing for all")

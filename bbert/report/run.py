@@ -37,8 +37,9 @@ logger = logging.getLogger(__name__)
 
 def run(config: ReportConfig) -> RunDirectory | DryRun:
     """Write `reports/<name>/`: `report.html`, `report.md`, `report.json`, `tables/`, `figures/`."""
-    records = select_runs(config.work, config.runs)
-    name = config.name or default_name(config.runs)
+    compared = config.compare or ()
+    records = select_runs(config.work, tuple(dict.fromkeys((*config.runs, *compared))))
+    name = config.name or default_name(config.runs, compared)
     final = config.work / STAGE_FOLDERS["report"] / name
     if config.dry_run:
         pages = {"runs": ", ".join(f"{STAGE_LABELS[r.stage]} {r.name}" for r in records)}
@@ -46,24 +47,35 @@ def run(config: ReportConfig) -> RunDirectory | DryRun:
     inputs = [file for record in records for file in record.files]
     with open_run("report", name, _replacing_outdated(config, final, inputs), inputs) as report:
         if not report.up_to_date:
-            _write(report, f"bbert report: {name}", records)
+            comparison = _comparison(records, compared) if compared else None
+            _write(report, f"bbert report: {name}", records, comparison)
             return report.finish()
     return report.directory
 
 
-def default_name(runs: Sequence[str]) -> str:
+def default_name(runs: Sequence[str], compared: Sequence[str] = ()) -> str:
     """The report's folder: "all", or its runs; a long list is cut and told apart by a hash."""
-    if not runs:
+    if not runs and not compared:
         return "all"
     joined = "+".join(Path(run).resolve().name for run in runs)
+    if compared:
+        pair = "-with-".join(Path(run).resolve().name for run in compared)
+        joined = f"{joined}+compare-{pair}" if joined else f"compare-{pair}"
     if len(joined) <= 80:
         return joined
-    return f"{joined[:60]}…{hashlib.sha256(' '.join(runs).encode()).hexdigest()[:8]}"
+    return f"{joined[:60]}…{hashlib.sha256(' '.join((*runs, *compared)).encode()).hexdigest()[:8]}"
 
 
 def tables_of(report: RunDirectory) -> list[Table]:
     """The tables of a finished report, as its `report.json` keeps them."""
     return [Table.from_json(table) for table in read_json(report.path / "report.json")["tables"]]
+
+
+def _comparison(records: Sequence[RunRecord], compared: Sequence[str]) -> Table:
+    from bbert.report.compare import compare  # numpy, which a report without it does not need
+
+    first, second = compared
+    return compare(records, first, second)
 
 
 def _replacing_outdated(config: ReportConfig, final: Path, inputs: list[Path]) -> ReportConfig:
@@ -81,10 +93,10 @@ def _replacing_outdated(config: ReportConfig, final: Path, inputs: list[Path]) -
     return replace(config, force=True)
 
 
-def _write(report: Run, title: str, records: Sequence[RunRecord]) -> None:
+def _write(report: Run, title: str, records: Sequence[RunRecord], comparison: Table | None) -> None:
     groups = transfer_groups(records)
     subtitle = _subtitle(records)
-    sections = list(sections_of(records, groups))
+    sections = list(sections_of(records, groups, comparison))
     runs = [provenance(record, records, report.final) for record in records]
     tables = [block for s in sections for block in s.blocks if isinstance(block, Table)]
     charts = [block for s in sections for block in s.blocks if not isinstance(block, Table)]

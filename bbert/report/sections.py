@@ -34,9 +34,14 @@ class Section:
 
 
 def sections_of(
-    records: Sequence[RunRecord], groups: Sequence[Sequence[RunRecord]]
+    records: Sequence[RunRecord],
+    groups: Sequence[Sequence[RunRecord]],
+    comparison: Table | None = None,
 ) -> Iterator[Section]:
     """The sections for which there is something to show."""
+    if comparison is not None:
+        lead = "The same test sentences under both runs: is one better, or was it chance?"
+        yield Section("comparison", "Two runs compared", lead, (comparison,))
     if groups:
         blocks: list[Chart | Table] = []
         for position, group in enumerate(groups, start=1):

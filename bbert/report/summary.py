@@ -14,7 +14,7 @@ def summary(run: RunDirectory) -> Any:
     from rich.text import Text
 
     tables = tables_of(run)
-    shown = [t for t in tables if t.identifier.startswith("transfer-")]
+    shown = [t for t in tables if t.identifier.startswith(("comparison", "transfer-"))]
     shown = shown or [t for t in tables if t.identifier == "runs"]
     page = Text(f"page: {run.path / 'report.html'}", no_wrap=True, overflow="ignore")
     return Group(*(table.to_rich() for table in shown), page)
