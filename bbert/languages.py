@@ -1,19 +1,30 @@
 """Language names, and what an intervention does to text.
 
-A name is the code of a language, optionally with interventions after it: `en`, `enfake`. The same
-`Language.apply` makes the pretraining corpus and the data of every later stage, so that all of them
-see the same language.
+A name is the code of a language with its interventions after it, in order: `en`, `enfake`,
+`enfakereversed`. The same `Language.apply` makes the pretraining corpus and the data of every later
+stage, so that all of them see the same language, and a name is all that has to be handed on.
+
+    fake            every character moves up by 200,000 (`bbert.fake`)
+    fakeshareNN     as fake, but NN percent of the word types stay as they are
+    reversed        the words of every sentence in reverse order
+
+What belongs to a corpus alone, `unigram` and `permute`, is no part of a name: those are options of
+`bbert corpus build`.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bbert.errors import InputError
 
-FAKE = "fake"
+FAKE, SHARE, REVERSED = "fake", "share", "reversed"
+_NAME = re.compile(
+    rf"(?P<source>.+?)(?P<fake>{FAKE}(?:{SHARE}(?P<percent>[1-9]\d?))?)?(?P<reversed>{REVERSED})?"
+)
 
 _ISO_639_1 = """
 aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de
@@ -40,26 +51,32 @@ class Language:
     """A language of an experiment: a natural one, or one made from it by interventions.
 
     `source` is the code of the natural language, `interventions` what happens to its characters and
-    words, in order.
+    words, in order; `shared_words` the share of the word types that a fake language keeps.
     """
 
     name: str
     source: str
     interventions: tuple[str, ...] = ()
+    shared_words: float = 0.0
 
     @classmethod
     def parse(cls, name: str) -> Language:
         """The language called `name`; raises InputError where there is none."""
-        source, interventions = name, ()
-        if name.endswith(FAKE):
-            source, interventions = name.removesuffix(FAKE), (FAKE,)
-        if source not in KNOWN_CODES:
+        parts = _NAME.fullmatch(name)
+        if parts is None or parts["source"] not in KNOWN_CODES:
             raise InputError(f"language {name!r} is unknown; {_mend(name)}")
-        return cls(name, source, interventions)
+        interventions = [FAKE] * bool(parts["fake"]) + [REVERSED] * bool(parts["reversed"])
+        share = int(parts["percent"] or 0) / 100
+        return cls(name, parts["source"], tuple(interventions), share)
 
     @property
     def is_fake(self) -> bool:
+        """Whether its words, or all but a share of them, are in the fake alphabet."""
         return FAKE in self.interventions
+
+    @property
+    def is_reversed(self) -> bool:
+        return REVERSED in self.interventions
 
     def apply(self, text: str) -> str:
         """`text` in this language: NFC, basic tokenisation to space-joined words, interventions.
@@ -70,10 +87,18 @@ class Language:
         from bbert.basic_tokenization import decode, tokenized_blocks
 
         blocks = (codes for codes, _ in tokenized_blocks(text))
-        if self.is_fake:
+        if self.is_fake and self.shared_words:
+            from bbert.words_of_lines import fake_but_shared
+
+            blocks = (fake_but_shared(codes, self.shared_words) for codes in blocks)
+        elif self.is_fake:
             from bbert.fake import FAKE as bijection
 
             blocks = (bijection.apply(codes) for codes in blocks)
+        if self.is_reversed:
+            from bbert.words_of_lines import reverse_lines
+
+            blocks = (reverse_lines(codes) for codes in blocks)
         return "".join(decode(codes) for codes in blocks)
 
 
@@ -116,6 +141,6 @@ def _mend(name: str) -> str:
     if close:
         return f"did you mean {names[close[0]]!r}?"
     return (
-        "give an ISO 639-1 or Wikipedia code such as en, es, hi, ru, "
-        'or one with "fake" after it (enfake)'
+        "give an ISO 639-1 or Wikipedia code such as en, es, hi, ru, with its interventions after "
+        "it: enfake, enfakeshare30, enreversed, enfakereversed"
     )

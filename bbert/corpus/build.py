@@ -19,16 +19,29 @@ import numpy as np
 
 from bbert.corpus.certificate import LanguageRecord, certify, check_promises
 from bbert.corpus.compressed import EXPANSION, compression, reading_progress
-from bbert.corpus.config import CorpusConfig
+from bbert.corpus.config import CorpusConfig, interventions
+from bbert.corpus.corpus_interventions import CorpusInterventions
 from bbert.corpus.deal import dealer, document_sizes, kept_pieces, subsample
 from bbert.corpus.dumps import extract_dumps
 from bbert.corpus.encode import encode_text, same_segmentation_rate
+from bbert.corpus.language_shares import mix
+from bbert.corpus.measured_interventions import (
+    characters_of,
+    of_language,
+    of_permutation,
+    of_unigram,
+)
+from bbert.corpus.order_measure import OrderSample, measure_order
+from bbert.corpus.permute import Permutation
 from bbert.corpus.plain_text import read_pieces
+from bbert.corpus.segmentation import Segmentation
 from bbert.corpus.sources import Source
 from bbert.corpus.text import write_text
-from bbert.corpus.token_store import TOKENS
+from bbert.corpus.token_store import TOKENS, TokenStore
+from bbert.corpus.tokenization import cut_of, make_vocabulary
 from bbert.corpus.tokenizer import save_tokenizer
-from bbert.corpus.vocabulary import RESERVED_SCORE, Vocabulary, train_pieces
+from bbert.corpus.unigram import count_words, draw_unigram, measure_unigram
+from bbert.corpus.vocabulary import RESERVED_SCORE, Vocabulary
 from bbert.errors import InputError
 from bbert.fake import give_way
 from bbert.languages import Language
@@ -76,6 +89,8 @@ class Build:
             for share, language in enumerate(users):
                 counts[language.name]["extract"] = extracted
                 counts[language.name].update(self.text(key, share, language))
+                if self._of_corpus(language).unigram:
+                    self.unigram(language)
         vocabulary = self.vocabulary()
         for language in self.languages:
             counts[language.name]["tokens"] = self.tokens(language, vocabulary)
@@ -85,6 +100,7 @@ class Build:
                 np.load(self._characters_file(language)),
                 [{"step": name, **values} for name, values in steps.items() if values],
                 steps["tokens"],
+                self._measured(language),
             )
             for language in self.languages
             for steps in (counts[language.name],)
@@ -94,7 +110,15 @@ class Build:
             self.run.path, records, is_word_piece, self._same_segmentation(vocabulary)
         )
         certificate["vocabulary"]["kind"] = self.config.vocab
-        certificate["vocabulary"]["segmentation"] = self.config.segmentation
+        certificate["vocabulary"]["tokenization"] = self.config.tokenization
+        certificate["vocabulary"]["segmentation"] = self._cut
+        tokens = [record.tokens for record in records]
+        certificate["mix"] = mix(
+            [language.name for language in self.languages],
+            [some["sentences"] for some in tokens],
+            [some["word_pieces"] for some in tokens],
+            self.config.smoothing,
+        )
         certificate["shared_text"] = self.config.shared_text
         path = self.run.path / CERTIFICATE
         write_json_atomically(path, certificate)  # to look at, should a promise be broken
@@ -126,25 +150,42 @@ class Build:
                 step.counts.update(self._write_text(key, share, language))
         return step.counts
 
+    def unigram(self, language: Language) -> Mapping[str, Any]:
+        """Draw every word of a text anew; what was measured of that."""
+        with self.run.step(f"unigram-{language.name}") as step:
+            if not step.done:
+                logger.info("%s: drawing every word anew", language.name)
+                natural, text = self._natural_file(language), self._text_file(language)
+                source = draw_unigram(natural, text, self.config.seed, language.name)
+                step.counts.update(measure_unigram(source, text))
+                np.save(self._characters_file(language), characters_of(count_words(text)))
+        return step.counts
+
     def vocabulary(self) -> Vocabulary:
         """The vocabulary, with the tokenizer saved."""
         path = self.intermediate / "vocabulary.tsv"
         with self.run.step("vocabulary") as step:
             if not step.done:
-                logger.info("learning a %s vocabulary of %d", self.config.vocab, self._vocab_size)
+                size = self.config.vocab_size
+                logger.info(
+                    "making a %s %s vocabulary%s", self.config.vocab, self.config.tokenization,
+                    "" if size is None else f" of {size:,}",
+                )  # fmt: skip
                 work = self.intermediate / "pieces"
                 shutil.rmtree(work, ignore_errors=True)
                 work.mkdir()
-                vocabulary = train_pieces(
+                vocabulary = make_vocabulary(
+                    self.config.tokenization,
                     {language.name: self._text_file(language) for language in self.languages},
                     self.languages,
-                    self._vocab_size,
+                    size,
                     self.config.vocab or "joint",
                     self.config.sample_sentences,
+                    smoothing=self.config.smoothing,
                     seed=self.config.seed,
                     work_directory=work,
                 )
-                save_tokenizer(vocabulary, self.run.path / "tokenizer", self.config.segmentation)
+                save_tokenizer(vocabulary, self.run.path / "tokenizer", self._cut)
                 vocabulary.save(path)
         return Vocabulary.load(path)
 
@@ -154,9 +195,14 @@ class Build:
             if not step.done:
                 directory = self.run.path / TOKENS / language.name
                 shutil.rmtree(directory, ignore_errors=True)
+                permutation = self._permutation(language)
+                sample = OrderSample(self.config.seed) if permutation else None
                 counts = encode_text(
-                    self._text_file(language), vocabulary, self.config.segmentation, directory
-                )
+                    self._text_file(language), vocabulary, self._cut, directory,
+                    permutation, sample,
+                )  # fmt: skip
+                if sample is not None:
+                    sample.save(self._order_file(language))
                 step.counts.update(counts)
         return step.counts
 
@@ -167,10 +213,37 @@ class Build:
             self.run.counts[name] = {key: entry[key] for key in keys}
             self.run.metrics[f"unk_rate/{name}"] = entry["unk_rate"]
 
+    def _measured(self, language: Language) -> list[dict[str, Any]]:
+        """What every intervention on a language did, in order."""
+        words = count_words(self._text_file(language)) if language.shared_words else None
+        entries = of_language(language, words)
+        if self._of_corpus(language).unigram:
+            entries.append(of_unigram(dict(self.unigram(language))))
+        permutation = self._permutation(language)
+        if permutation is not None:
+            store = TokenStore.open(self.run.path, language.name)
+            measured = measure_order(self._order_file(language), store, permutation)
+            entries.append(of_permutation(permutation, measured))
+        return entries
+
+    def _of_corpus(self, language: Language) -> CorpusInterventions:
+        return interventions(self.config)[language.name]
+
+    def _permutation(self, language: Language) -> Permutation | None:
+        of_corpus = self._of_corpus(language)
+        if of_corpus.permute is None:
+            return None
+        return Permutation(
+            of_corpus.permute, of_corpus.permute_variant, self.config.seed, language.name
+        )
+
     def _write_text(self, key: str, share: int, language: Language) -> dict[str, Any]:
         source = self.sources[key]
         files = self._text_files(source)
-        self._text_file(language).parent.mkdir(exist_ok=True)
+        path = self._text_file(language)
+        path.parent.mkdir(exist_ok=True)
+        if self._of_corpus(language).unigram:
+            path = self._natural_file(language)
         select: Counter[str] = Counter(read=0, dealt=0, kept=0)
         reading: Counter[str] = Counter()
         is_dealt = self._is_dealt(key, share)
@@ -178,7 +251,7 @@ class Build:
         text_bytes = sum(path.stat().st_size * EXPANSION[compression(path)] for path in files)
         with reading_progress(f"{language.name}: sentences and words", files) as advance:
             counts = write_text(
-                self._text_file(language),
+                path,
                 kept_pieces(read_pieces(files, reading, advance), is_dealt, is_kept, select),
                 language,
                 self.config.presplit and not source.dumps,
@@ -220,7 +293,7 @@ class Build:
         by_name = {language.name: language for language in self.languages}
         return {
             (language.source, language.name): same_segmentation_rate(
-                self._text_file(by_name[language.source]), vocabulary, self.config.segmentation
+                self._text_file(by_name[language.source]), vocabulary, self._cut
             )
             for language in self.languages
             if language.is_fake and language.source in by_name
@@ -248,10 +321,15 @@ class Build:
     def _text_file(self, language: Language) -> Path:
         return self.run.path / "text" / f"{language.name}.txt.zst"
 
+    def _natural_file(self, language: Language) -> Path:
+        return self.intermediate / f"natural-{language.name}.txt.zst"
+
+    def _order_file(self, language: Language) -> Path:
+        return self.intermediate / f"order-{language.name}.npz"
+
     def _characters_file(self, language: Language) -> Path:
         return self.intermediate / f"characters-{language.name}.npy"
 
     @property
-    def _vocab_size(self) -> int:
-        assert self.config.vocab_size is not None  # filled in by `resolve`
-        return self.config.vocab_size
+    def _cut(self) -> Segmentation:
+        return cut_of(self.config.tokenization, self.config.segmentation)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bbert.corpus.token_store import TokenStore
-from bbert.fake import FAKE, GIVE_WAY, SHIFT, TERRITORY
+from bbert.fake import GIVE_WAY
 from bbert.languages import Language
 
 MAXIMUM_UNKNOWN_RATE = 0.001
@@ -32,13 +32,15 @@ class LanguageRecord:
     """What is known of one language of a corpus.
 
     `characters` are the code points of its final text, white space aside; `steps` the counts in and
-    out of each step, in order; `tokens` the counts of the token store.
+    out of each step, in order; `tokens` the counts of the token store; `interventions` what each of
+    them was measured to have done, in order.
     """
 
     language: Language
     characters: npt.NDArray[np.int64]
     steps: Sequence[Mapping[str, Any]]
     tokens: Mapping[str, int]
+    interventions: Sequence[Mapping[str, Any]] = ()
 
 
 def certify(
@@ -115,7 +117,7 @@ def _promises(
     for one, other in combinations(languages, 2):
         name = f"{one.name}-{other.name}"
         pair = certificate["pairs"][name]
-        if one.is_fake != other.is_fake:
+        if one.is_fake != other.is_fake and not (one.shared_words or other.shared_words):
             for key in ("shared_characters", "shared_vocabulary_entries"):
                 what = key.replace("_", " ")
                 yield f"{name} have {pair[key]} {what} (0 promised)", pair[key] == 0
@@ -129,6 +131,8 @@ def _promises(
             f"{language.name}: [UNK] rate {rate:.4%} (at most {MAXIMUM_UNKNOWN_RATE:.1%} promised)",
             rate <= MAXIMUM_UNKNOWN_RATE,
         )
+        for intervention in entry.get("interventions", ()):
+            yield from _of_intervention(language.name, intervention)
         lost = _lost(entry)
         yield f"{language.name}: {lost or 'nothing'} lost on the way (nothing promised)", not lost
 
@@ -167,7 +171,7 @@ def _language(record: LanguageRecord, used: npt.NDArray[np.bool_]) -> dict[str, 
         "unk_rate": tokens["unknown"] / tokens["word_pieces"],
         "characters": len(record.characters),
         "vocabulary_entries": int(np.count_nonzero(used)),
-        "interventions": [_intervention(name) for name in record.language.interventions],
+        "interventions": [dict(entry) for entry in record.interventions],
         "steps": list(record.steps),
     }
     moved = moved_characters(record.characters)
@@ -181,16 +185,40 @@ def _language(record: LanguageRecord, used: npt.NDArray[np.bool_]) -> dict[str, 
     return result
 
 
-def _intervention(name: str) -> dict[str, Any]:
-    assert name == "fake"
-    first, last = TERRITORY
-    return {
-        "name": name,
-        "variant": "corrected",  # the released code stops at a character that cannot be shifted
-        "shift": SHIFT,
-        "code_points": f"U+{first:04X}..U+{last:04X}",
-        "bijection": FAKE.description(),
-    }
+def _of_intervention(language: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """What an intervention promises of itself."""
+    name = entry["name"]
+    if "lengths_preserved" in entry:
+        yield (
+            f"{language}: {name} keeps the words of every sentence and the sentences of every "
+            "document",
+            bool(entry["lengths_preserved"]),
+        )
+    if "same_word_pieces" in entry:
+        yield (
+            f"{language}: {name} keeps the word-pieces of every sentence",
+            bool(entry["same_word_pieces"]),
+        )
+    if "within_sampling_error" in entry:
+        yield (
+            f"{language}: {name} did what it says ({_measures(entry)})",
+            bool(entry["within_sampling_error"]),
+        )
+
+
+def _measures(entry: Mapping[str, Any]) -> str:
+    if "share" in entry:
+        realised, share = entry["shared_word_types"], entry["share"]
+        return f"{realised:.2%} of the word types shared, {share:.0%} promised"
+    expected = {key: entry[f"expected_{key}"] for key in entry if f"expected_{key}" in entry}
+    return ", ".join(
+        f"{key.replace('_', ' ')} {_number(entry[key])}, {_number(value)} expected"
+        for key, value in expected.items()
+    )
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4f}"
 
 
 def moved_characters(characters: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

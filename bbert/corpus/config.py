@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import tyro
 
+from bbert.corpus.corpus_interventions import CorpusInterventions, PermuteVariant
 from bbert.corpus.sources import split_option
 from bbert.errors import InputError
 from bbert.languages import parse_languages
@@ -46,8 +47,9 @@ class CorpusConfig(StageConfig):
     """
 
     languages: tuple[str, ...] | None = None
-    """Languages of the corpus, the source language first; "fake" after a code shifts its characters
-    (enfake). Without it, those of --dump and --text; for the sample, enfake en."""
+    """Languages of the corpus, the source language first. After a code: fake shifts its characters
+    (enfake), fakeshare30 keeps 30 % of the word types, reversed turns the word order around.
+    Without it, those of --dump and --text; for the sample, enfake en."""
     dump: Repeated = ()
     """LANGUAGE=FILE: a MediaWiki dump (.xml, .xml.bz2, .xml.gz, or a pattern for its parts)."""
     text: Repeated = ()
@@ -60,14 +62,29 @@ class CorpusConfig(StageConfig):
     shared_text: Literal["disjoint", "same"] = "disjoint"
     """What languages of one source get (en and enfake): documents dealt out in turn, so that
     nothing is parallel, or the same documents, as in K et al. 2020."""
+    unigram: Repeated = ()
+    """LANGUAGE: draw every word anew from the language's own word counts; sentences keep their
+    lengths. Once for each language."""
+    permute: Repeated = ()
+    """LANGUAGE=P: put the word-pieces of every sentence in another order, from P=0 (as they are) to
+    1. Once for each language."""
+    permute_variant: PermuteVariant = "released"
+    """What P means: released (P times the length transpositions), positions (a share P of the
+    places shuffled among themselves) or paper (P times all pairs: uniform already at 0.25)."""
     vocab_size: int | None = None
-    """Entries of the vocabulary, special and unused ones included; without it 60000, for the sample
-    300 for each language."""
+    """Entries of the vocabulary, special and unused ones included. Without it: word-pieces 60000,
+    for the sample 300 for each language; char all characters; word the 100,000 most frequent."""
     vocab: Literal["joint", "mirror"] | None = None
     """joint: learned on all languages together; mirror: a fake language gets a shifted copy of its
     source's pieces, so that both are cut alike. Without it joint, for the sample mirror."""
-    segmentation: Literal["greedy", "unigram"] = "greedy"
-    """How words are cut: longest match first (WordPiece) or most probable cut (SentencePiece)."""
+    tokenization: Literal["wordpiece", "char", "word"] = "wordpiece"
+    """What words are cut into: word-pieces, characters, or nothing (rarer words are [UNK])."""
+    segmentation: Literal["greedy", "unigram"] | None = None
+    """How word-pieces are cut: longest match first (WordPiece) or most probable cut
+    (SentencePiece). Without it greedy."""
+    smoothing: float = 0.7
+    """Languages are read in shares of their sentences to this power: 1 as they are, 0 all alike.
+    0.7 as in mBERT."""
     sample_sentences: int = 2_000_000
     """Sentences that the vocabulary is learned from, over all languages."""
     processes: int | None = field(default=None, metadata=EXECUTION)
@@ -88,6 +105,13 @@ class CorpusConfig(StageConfig):
             raise InputError(
                 f"--vocab-size {self.vocab_size} is too small; give {MINIMUM_VOCAB_SIZE} or more"
             )
+        if self.segmentation is not None and self.tokenization != "wordpiece":
+            raise InputError(
+                f"--segmentation {self.segmentation} says how word-pieces are cut; leave it out "
+                f"with --tokenization {self.tokenization}"
+            )
+        if not 0 <= self.smoothing <= 1:
+            raise InputError(f"--smoothing {self.smoothing}: give a number from 0 to 1")
         if self.sample_sentences < 1:
             raise InputError(f"--sample-sentences {self.sample_sentences}: give 1 or more")
         if self.processes is not None and self.processes < 1:
@@ -110,11 +134,16 @@ def resolve(config: CorpusConfig) -> CorpusConfig:
     defaults = SAMPLE_DEFAULTS if config.is_sample else REAL_DEFAULTS
     keys = dict.fromkeys(value.split("=")[0] for value in config.dump + config.text)
     filled = {"languages": tuple(keys), **defaults}
+    if config.tokenization == "wordpiece":
+        filled["segmentation"] = "greedy"
+    else:
+        del filled["vocab_size"]  # as many entries as there are
     chosen = {key: value for key, value in filled.items() if getattr(config, key) is None}
     resolved = replace(config, **chosen)
     languages = parse_languages(resolved.languages or ())
     if config.is_sample and "vocab_size" in chosen:
         resolved = replace(resolved, vocab_size=chosen["vocab_size"] * len(languages))
+    interventions(resolved)  # refuses what does not go together
     has_fake = any(language.is_fake for language in languages)
     if resolved.vocab == "mirror" and not has_fake:
         if config.vocab is None:
@@ -123,6 +152,19 @@ def resolve(config: CorpusConfig) -> CorpusConfig:
             "--vocab mirror copies the pieces of a fake language; add one, as in enfake"
         )
     return resolved
+
+
+def interventions(config: CorpusConfig) -> dict[str, CorpusInterventions]:
+    """What happens to each language in this corpus alone, by name.
+
+    Raises:
+        InputError: a language that is not in the corpus, a wrong share, something asked for twice.
+    """
+    from bbert.corpus.corpus_interventions import parse_interventions
+
+    return parse_interventions(
+        config.languages or (), config.unigram, config.permute, config.permute_variant
+    )
 
 
 def run_name(config: CorpusConfig) -> str:

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bbert.corpus.order_measure import OrderSample
+from bbert.corpus.permute import Permutation
 from bbert.corpus.segmentation import Segmentation, Segmenter
 from bbert.corpus.token_store import TokenStoreWriter
 from bbert.corpus.unigram_pieces import CONTINUATION
@@ -29,7 +31,12 @@ MAX_KNOWN_WORDS = 1_000_000  # about 250 MB; then the table starts afresh
 
 
 def encode_text(
-    text_file: Path, vocabulary: Vocabulary, segmentation: Segmentation, directory: Path
+    text_file: Path,
+    vocabulary: Vocabulary,
+    segmentation: Segmentation,
+    directory: Path,
+    permutation: Permutation | None = None,
+    order_sample: OrderSample | None = None,
 ) -> dict[str, int]:
     """Cut a text into word-pieces and write its token store.
 
@@ -38,6 +45,8 @@ def encode_text(
         vocabulary: the entries in id order.
         segmentation: how words are cut.
         directory: of the store, `tokens/<language>`.
+        permutation: how the word-pieces of every sentence are put in another order; None: not.
+        order_sample: is shown every sentence as it is before that.
 
     Returns:
         How many `documents`, `sentences`, `words`, `word_pieces` and `unknown` ([UNK]) there are.
@@ -47,7 +56,7 @@ def encode_text(
     megabytes = text_file.stat().st_size / 1e6
     with (
         progress(f"word-pieces of {directory.name}", megabytes, "MB") as advance,
-        TokenStoreWriter(directory, len(vocabulary)) as store,
+        TokenStoreWriter(directory, len(vocabulary), permutation is not None) as store,
     ):
         for block in word_blocks(text_file, on_read=advance):
             if not len(block.words_W):
@@ -55,7 +64,16 @@ def encode_text(
             cut = known_words.gather(known_words.rows(block.types)[block.words_W])
             first_words = np.cumsum(block.sentence_lengths_S) - block.sentence_lengths_S
             lengths_S = np.add.reduceat(cut.lengths_W, first_words)
-            store.append(cut.ids_P, cut.word_starts_P, lengths_S, block.starts_document_S)
+            columns = (cut.ids_P, cut.word_starts_P)
+            word_ids_P = None
+            if order_sample is not None:
+                order_sample.add(counts["sentences"], cut.ids_P, lengths_S)
+            if permutation is not None:
+                order_P = permutation.order(counts["sentences"], lengths_S)
+                columns = (cut.ids_P[order_P], cut.word_starts_P[order_P])
+                word_ids_P = np.repeat(np.arange(len(cut.lengths_W)), cut.lengths_W)[order_P]
+                word_ids_P = (word_ids_P + counts["words"]).astype(np.uint32)
+            store.append(*columns, lengths_S, block.starts_document_S, word_ids_P)
             counts["documents"] += int(np.count_nonzero(block.starts_document_S))
             counts["sentences"] += len(lengths_S)
             counts["words"] += len(block.words_W)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bbert.corpus.build import Build
-from bbert.corpus.config import CorpusConfig, resolve, run_name
+from bbert.corpus.config import CorpusConfig, interventions, resolve, run_name
 from bbert.corpus.dumps import check_wikiextractor
 from bbert.corpus.estimate import SAMPLE_ESTIMATES, estimates
 from bbert.corpus.sources import Source, assign_sources, read_sources
@@ -34,6 +34,7 @@ def run(config: CorpusConfig) -> RunDirectory | DryRun:
     name = run_name(config)
     resolved = resolve(config)
     languages = parse_languages(resolved.languages or ())
+    own = interventions(resolved)
     processes = config.processes or os.cpu_count() or 1
     run_path = config.work / STAGE_FOLDERS["corpus"] / name
     if config.is_sample:
@@ -53,6 +54,9 @@ def run(config: CorpusConfig) -> RunDirectory | DryRun:
     with open_run("corpus", name, resolved, inputs) as run:
         if not run.up_to_date:
             run.extra["languages"] = [language.name for language in languages]
+            run.extra["interventions"] = {
+                language.name: own[language.name].names(language) for language in languages
+            }
             run.extra["sample"] = None if sample is None else str(sample.resolve())
             Build(run, resolved, languages, sources, served, processes).all_steps()
             run.finish()

@@ -1,11 +1,13 @@
 """The token store: a language's word-pieces as flat memory-mapped arrays.
 
-Four binary files, little-endian, and `store.json` below `tokens/<language>/`:
+Binary files, little-endian, and `store.json` below `tokens/<language>/`:
 
     ids.bin               uint16 or uint32   word-piece ids of all sentences, without [CLS] or [SEP]
     word_starts.bin       uint8              1 where a word-piece begins a word
     sentence_offsets.bin  int64              where each sentence begins in ids, and the end
     document_offsets.bin  int64              first sentence of each document, and the end
+    word_ids.bin          uint32             number of the word a piece belongs to, modulo 2³²; only
+                                             where permutation has torn words apart
 
 Any sentence is found in O(1) and nothing is read before it is asked for, so that a corpus may be
 far larger than memory.
@@ -41,7 +43,8 @@ class TokenStore:
     """The sentences of one language, read-only.
 
     `ids` and `word_starts` are flat and memory-mapped, `sentence_offsets` counts word-pieces,
-    `document_offsets` counts sentences; both have one entry more than there are things.
+    `document_offsets` counts sentences; both have one entry more than there are things. `word_ids`
+    is None where the pieces of a word stand together, so that `word_starts` says all.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -58,6 +61,9 @@ class TokenStore:
         self.word_starts: npt.NDArray[np.uint8] = self._map(
             "word_starts", np.dtype("u1"), sizes["word_pieces"]
         )
+        self.word_ids: npt.NDArray[np.uint32] | None = None
+        if self.description.get("word_ids"):
+            self.word_ids = self._map("word_ids", np.dtype("<u4"), sizes["word_pieces"])
         int64 = np.dtype("<i8")
         self.sentence_offsets: npt.NDArray[np.int64] = self._map(
             "sentence_offsets", int64, sizes["sentences"] + 1
@@ -144,16 +150,15 @@ class TokenStoreWriter:
     open. As a context manager it closes itself, unless an exception passes through.
     """
 
-    def __init__(self, directory: Path, vocab_size: int) -> None:
+    def __init__(self, directory: Path, vocab_size: int, with_word_ids: bool = False) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / STORE_FILE).unlink(missing_ok=True)
         self._directory = directory
         self._vocab_size = vocab_size
         self._dtype = id_dtype(vocab_size)
-        self._files = {
-            name: _HashedFile(directory / f"{name}.bin")
-            for name in ("ids", "word_starts", "sentence_offsets", "document_offsets")
-        }
+        names = ["ids", "word_starts", "sentence_offsets", "document_offsets"]
+        names += ["word_ids"] * with_word_ids
+        self._files = {name: _HashedFile(directory / f"{name}.bin") for name in names}
         self._num_pieces = self._num_sentences = self._num_documents = 0
 
     def append(
@@ -162,6 +167,7 @@ class TokenStoreWriter:
         word_starts_P: npt.NDArray[Any],
         sentence_lengths_S: npt.NDArray[np.integer[Any]],
         starts_document_S: npt.NDArray[np.bool_],
+        word_ids_P: npt.NDArray[np.integer[Any]] | None = None,
     ) -> None:
         """Add sentences.
 
@@ -171,6 +177,7 @@ class TokenStoreWriter:
             sentence_lengths_S: number of word-pieces of each sentence.
             starts_document_S: True where a sentence is the first of its document; the very first
                 sentence of the store always is.
+            word_ids_P: number of each piece's word; given if the store has word ids.
         """
         lengths = np.asarray(sentence_lengths_S, np.int64)
         assert len(ids_P) == len(word_starts_P) == int(lengths.sum())
@@ -180,10 +187,13 @@ class TokenStoreWriter:
         if len(ids_P):
             assert int(ids_P.min()) >= 0
             assert int(ids_P.max()) < self._vocab_size
+        assert (word_ids_P is not None) == ("word_ids" in self._files)
         starts = np.array(starts_document_S, np.bool_)
         starts[0] |= self._num_sentences == 0
         self._files["ids"].write(np.ascontiguousarray(ids_P, self._dtype))
         self._files["word_starts"].write(np.ascontiguousarray(word_starts_P, np.uint8))
+        if word_ids_P is not None:
+            self._files["word_ids"].write(np.ascontiguousarray(word_ids_P, "<u4"))
         offsets = self._num_pieces + np.cumsum(lengths) - lengths
         self._files["sentence_offsets"].write(offsets.astype("<i8"))
         documents = np.flatnonzero(starts) + self._num_sentences
@@ -198,6 +208,7 @@ class TokenStoreWriter:
         self._files["document_offsets"].write(np.array([self._num_sentences], "<i8"))
         description = {
             "dtype": self._dtype.name,
+            "word_ids": "word_ids" in self._files,
             "vocab_size": self._vocab_size,
             "word_pieces": self._num_pieces,
             "sentences": self._num_sentences,

@@ -14,6 +14,7 @@ from bbert.finetune.config import resolved
 from bbert.finetune.encoder import PieceIds
 from bbert.finetune.encoding import EncodedExamples, encode_examples
 from bbert.finetune.plan import Plan
+from bbert.finetune.reversed_order import in_reverse
 from bbert.finetune.tasks.find_files import SplitFiles
 from bbert.finetune.tasks.task import Example
 from bbert.languages import Language
@@ -69,6 +70,8 @@ def load_data(plan: Plan) -> RunData:
 
     def encoded(files: SplitFiles, name: str, chosen: list[Example]) -> ExampleSet:
         language = Language.parse(name)
+        if language.is_reversed:
+            chosen = in_reverse(chosen, task.name)
         ids = encode_examples(chosen, language, pieces, labels, resolved(config.max_length))
         _report_truncation(name, files.split, ids)
         return ExampleSet(name, files, chosen, ids)

@@ -29,9 +29,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bbert.corpus.language_shares import row_units
 from bbert.corpus.token_store import TokenStore
+from bbert.counter_random import draw, stream_key, uniform
 from bbert.pretrain.batch import Batch
-from bbert.pretrain.counter_random import draw, stream_key, uniform
 from bbert.pretrain.language_mix import LanguageMix
 from bbert.pretrain.masking import IGNORED, Masking, mask_rows, num_slots
 from bbert.pretrain.packing import Split, TextStream
@@ -126,9 +127,10 @@ class BatchSource:
         held_out = split == "validation"
         purpose, seed = ("validation", 0) if held_out else ("training", seed)
         self._key = stream_key(seed, f"{purpose} rows")
+        stores = [TokenStore.open(corpus_dir, name) for name in languages]
         self._streams = [
             TextStream(
-                TokenStore.open(corpus_dir, name),
+                stores[number],
                 name,
                 self._row_length,
                 split,
@@ -138,8 +140,13 @@ class BatchSource:
         ]
         self.rows_per_pass = [stream.rows_per_pass for stream in self._streams]
         self._always_full = all(stream.always_full for stream in self._streams)
-        tokens = [stream.num_tokens for stream in self._streams]
-        self._mix = LanguageMix(tokens, settings.smoothing)
+        self._mix = LanguageMix(
+            row_units(
+                [len(store) for store in stores],
+                [len(store.ids) for store in stores],
+                settings.smoothing,
+            )
+        )
         self.language_shares = self._mix.shares
         self._masking = self._plan_masking()
         self.num_slots = self._masking.num_slots
@@ -177,7 +184,7 @@ class BatchSource:
             second = self._with_random(first, second, random_N, key_N, at_sentence_N)
         rows = assemble(first, second, self._streams, self._specials, self.settings.seq_len)
         positions_NK, masked_labels_NK = mask_rows(
-            rows.input_ids_NT, rows.text_NT, rows.word_starts_NT, key_N, self._masking
+            rows.input_ids_NT, rows.text_NT, rows.words_NT, key_N, self._masking
         )
         if self.split == "validation":  # what fills up the last batch counts for nothing
             surplus_N = counter_N >= np.asarray(self._held_out_rows)[language_N]
@@ -246,15 +253,15 @@ class BatchSource:
 
     def _plan_masking(self) -> Masking:
         settings = self.settings
-        sampled = [np.zeros(0, dtype=np.uint8)]
+        sampled = [np.zeros(0, dtype=np.int64)]
         if settings.whole_word_mask:
-            sampled = [stream.word_starts[:_SAMPLED_WORD_PIECES] for stream in self._streams]
+            sampled = [stream.word_lengths(_SAMPLED_WORD_PIECES) for stream in self._streams]
         return Masking(
             probability=settings.mlm_probability,
             whole_words=settings.whole_word_mask,
             num_slots=max(
-                num_slots(settings.mlm_probability, self._row_length, word_starts)
-                for word_starts in sampled
+                num_slots(settings.mlm_probability, self._row_length, word_lengths)
+                for word_lengths in sampled
             ),
             mask_id=self._vocabulary.mask,
             replacement_ids=self._vocabulary.ordinary_ids,

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bbert.pretrain.counter_random import below, draw, uniform
+from bbert.counter_random import below, draw, uniform
 
 IGNORED = -100
 """Label of a slot without a prediction."""
@@ -54,14 +54,14 @@ class Masking:
     replacement_ids: NDArray[np.int64]
 
 
-def num_slots(probability: float, row_length: int, word_starts: NDArray[np.uint8]) -> int:
+def num_slots(probability: float, row_length: int, word_lengths: NDArray[np.int64]) -> int:
     """Slots for predictions in rows of `row_length` tokens of text.
 
     Args:
-        word_starts: a stretch of text, 1 where a word-piece begins a word; empty where single
-            word-pieces are masked.
+        word_lengths: word-pieces of each word of a stretch of text; empty where single word-pieces
+            are masked.
     """
-    lengths = np.diff(np.flatnonzero(word_starts))
+    lengths = word_lengths
     spare = 0
     if len(lengths):
         spare = int(np.quantile(np.repeat(lengths, lengths), _LONG_WORD_QUANTILE)) - 1
@@ -71,7 +71,7 @@ def num_slots(probability: float, row_length: int, word_starts: NDArray[np.uint8
 def mask_rows(
     input_ids_BT: NDArray[np.int64],
     text_BT: NDArray[np.bool_],
-    word_starts_BT: NDArray[np.bool_],
+    words_BT: NDArray[np.int64],
     key_B: NDArray[np.uint64],
     masking: Masking,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -80,7 +80,7 @@ def mask_rows(
     Args:
         input_ids_BT: the rows; changed in place.
         text_BT: positions that may be chosen: neither specials nor padding.
-        word_starts_BT: positions at which a word begins.
+        words_BT: positions of one word, and only those, share a number within their row.
         key_B: random key of each row at this step.
         masking: what is masked and with what.
 
@@ -88,7 +88,7 @@ def mask_rows(
         masked_positions_BK, int64, 0 in slots that are left over, and masked_labels_BK, int64, the
         ids that stood there, `IGNORED` in slots that are left over.
     """
-    position_BK, used_BK = _choose(text_BT, word_starts_BT, key_B, masking)
+    position_BK, used_BK = _choose(text_BT, words_BT, key_B, masking)
     original_BK = np.take_along_axis(input_ids_BT, position_BK, axis=1)
     shown_BK = np.where(used_BK, _corrupt(original_BK, key_B, masking), original_BK)
     np.put_along_axis(input_ids_BT, position_BK, shown_BK, axis=1)
@@ -97,7 +97,7 @@ def mask_rows(
 
 def _choose(
     text_BT: NDArray[np.bool_],
-    word_starts_BT: NDArray[np.bool_],
+    words_BT: NDArray[np.int64],
     key_B: NDArray[np.uint64],
     masking: Masking,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -106,7 +106,7 @@ def _choose(
     assert num_positions < 1 << _POSITION_BITS
     word_BT = np.broadcast_to(np.arange(num_positions), text_BT.shape)
     if masking.whole_words:
-        word_BT = np.cumsum(word_starts_BT, axis=1, dtype=np.int64)
+        word_BT = words_BT
     # One sortable number a position: the random rank of its word, then the position itself.
     # Positions without text come last.
     rank_BT = draw(draw(key_B, _ORDER)[:, None], word_BT) >> np.uint64(_POSITION_BITS + 1)

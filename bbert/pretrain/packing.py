@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bbert.counter_random import below, draw, permute, stream_key
 from bbert.errors import InputError
-from bbert.pretrain.counter_random import below, draw, permute, stream_key
 
 if TYPE_CHECKING:
     from bbert.corpus.token_store import TokenStore
@@ -106,6 +106,7 @@ class TextStream:
     """The training or the validation text of one language, as windows for rows.
 
     Attributes:
+        word_ids: number of each token's word where words are torn apart, else None.
         num_tokens: tokens of this split.
         rows_per_pass: rows that one pass over it has.
         always_full: True where every row has `row_length` tokens of text.
@@ -128,6 +129,7 @@ class TextStream:
         """
         self.ids = np.asarray(store.ids)
         self.word_starts = np.asarray(store.word_starts)
+        self.word_ids = None if store.word_ids is None else np.asarray(store.word_ids)
         self._sentences = np.asarray(store.sentence_offsets)
         self._documents = np.asarray(store.document_offsets)
         self._row_length = row_length
@@ -149,6 +151,12 @@ class TextStream:
         self.num_tokens = int(self._before_P[-1])
         self.rows_per_pass = max(1, self.num_tokens // row_length)
         self.always_full = bool((lengths_P >= row_length).all())
+
+    def word_lengths(self, num_tokens: int) -> NDArray[np.int64]:
+        """Tokens of each word of the first `num_tokens` tokens; the last word may be cut."""
+        if self.word_ids is None:
+            return np.diff(np.flatnonzero(self.word_starts[:num_tokens]))
+        return np.unique(self.word_ids[:num_tokens], return_counts=True)[1]
 
     def windows(self, counter_N: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First token and number of tokens of the rows with these running numbers (from 0)."""

@@ -32,7 +32,7 @@ class Rows:
         segment_ids_NT: int64, 1 for the second segment and its separator, else 0.
         attention_mask_NT: False on padding.
         text_NT: True on word-pieces: neither specials nor padding.
-        word_starts_NT: True where a word begins.
+        words_NT: int64; positions of one word, and only those, share a number within their row.
         languages_NT: number of the language of each position with text.
     """
 
@@ -40,7 +40,7 @@ class Rows:
     segment_ids_NT: NDArray[np.int64]
     attention_mask_NT: NDArray[np.bool_]
     text_NT: NDArray[np.bool_]
-    word_starts_NT: NDArray[np.bool_]
+    words_NT: NDArray[np.int64]
     languages_NT: NDArray[np.int64]
 
 
@@ -92,12 +92,21 @@ def assemble(
     input_ids_NT[row_N1, second_end_N1] = specials.separators_L[second.language_N][:, None]
     word_starts_NT[:, 1] = True  # what is left of a word that a border cuts is a word
     word_starts_NT[row_N1, (first_end_N1 + 1).clip(max=seq_len - 1)] = True
+    words_NT = np.cumsum(word_starts_NT, axis=1, dtype=np.int64)
+    for number, stream in enumerate(streams):
+        if stream.word_ids is None:
+            continue
+        # The pieces of a word need not stand together: its own number says which they are. A word
+        # that the two segments share in part counts once in each, as words across a border do.
+        here_NT = text_NT & (languages_NT == number)
+        words_NT[here_NT] = stream.word_ids[token_NT[here_NT]]
+        words_NT[here_NT] += (1 + in_second_NT[here_NT].astype(np.int64)) << 32
     in_second_or_end_NT = (position_T > first_end_N1) & (position_T <= second_end_N1)
     return Rows(
         input_ids_NT=input_ids_NT,
         segment_ids_NT=in_second_or_end_NT.astype(np.int64),
         attention_mask_NT=position_T <= second_end_N1,
         text_NT=text_NT,
-        word_starts_NT=word_starts_NT,
+        words_NT=words_NT,
         languages_NT=languages_NT,
     )

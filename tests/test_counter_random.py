@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbert.pretrain.counter_random import below, draw, permute, stream_key, uniform
+from bbert.counter_random import below, draw, permute, stream_key, uniform
 
 
 @settings(max_examples=60, deadline=None)
