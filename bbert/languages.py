@@ -95,11 +95,12 @@ class Language:
             from bbert.fake import FAKE as bijection
 
             blocks = (bijection.apply(codes) for codes in blocks)
+        words = "".join(decode(codes) for codes in blocks)
         if self.is_reversed:
-            from bbert.words_of_lines import reverse_lines
+            from bbert.words_of_lines import reverse_words
 
-            blocks = (reverse_lines(codes) for codes in blocks)
-        return "".join(decode(codes) for codes in blocks)
+            words = reverse_words(words)
+        return words
 
 
 def parse_languages(names: Iterable[str], option: str = "--languages") -> list[Language]:

@@ -1,8 +1,9 @@
 """`unigram`: every word drawn independently from the corpus's own word counts (K et al. 2020).
 
 Every sentence keeps its number of words and every document its sentences; what the words had to do
-with each other is gone. Two passes over the text: counts, then draws. Memory holds the distinct
-words and their counts, a block of text, and a table of a few megabytes, whatever the text's size.
+with each other is gone. One pass over the text counts its words and notes the lengths of its
+sentences in a file; the second draws. Memory holds the distinct words and their counts, a block of
+text, and a table of a few megabytes, whatever the text's size.
 
 A draw is a pure function of (seed, language, number of the word): blocks do not matter. To find the
 word for a random number, a table says between which two words it must lie; for all but the rarest
@@ -16,16 +17,18 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bbert.corpus.word_blocks import WordBlock, word_blocks
+from bbert.corpus.word_blocks import word_blocks
 from bbert.counter_random import stream_key, uniform
 
 _GUIDE_BITS = 20
 _COMPRESSION_LEVEL = 1
+_SENTENCES_AT_A_TIME = 20_000
 _EXACT_COUNTS = 512  # above, the expansion of the moments is exact to 1e-6
 _STANDARD_ERRORS = 6
 
@@ -42,8 +45,13 @@ class WordCounts(NamedTuple):
     lengths: str
 
 
-def count_words(text_file: Path) -> WordCounts:
-    """One pass over a final text."""
+def count_words(text_file: Path, shapes: BinaryIO | None = None) -> WordCounts:
+    """One pass over a final text.
+
+    Args:
+        text_file: one sentence a line.
+        shapes: gets one int64 for each sentence: twice its words, plus one where a document begins.
+    """
     counts: Counter[bytes] = Counter()
     digest = hashlib.sha256()
     for block in word_blocks(text_file):
@@ -51,8 +59,11 @@ def count_words(text_file: Path) -> WordCounts:
         for word, number in zip(block.types, numbers, strict=True):
             if number:
                 counts[word] += number
-        shape = block.sentence_lengths_S * 2 + block.starts_document_S
-        digest.update(shape.astype("<i8").tobytes())
+        shape_S = block.sentence_lengths_S * 2 + block.starts_document_S
+        content = shape_S.astype("<i8").tobytes()
+        digest.update(content)
+        if shapes is not None:
+            shapes.write(content)
     return WordCounts(dict(counts), sum(counts.values()), digest.hexdigest())
 
 
@@ -68,19 +79,28 @@ def draw_unigram(source: Path, target: Path, seed: int, language: str) -> WordCo
     Returns:
         the words of `source`.
     """
+    with TemporaryFile(dir=target.parent) as shapes:
+        words = count_words(source, shapes)
+        shapes.seek(0)
+        _write_draws(target, words, shapes, stream_key(seed, f"unigram {language}"))
+    return words
+
+
+def _write_draws(target: Path, words: WordCounts, shapes: BinaryIO, key: np.uint64) -> None:
     import zstandard
 
-    words = count_words(source)
-    draws = _Draws(words.counts, stream_key(seed, f"unigram {language}"))
+    draws = _Draws(words.counts, key)
     compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
     num_words, is_first = 0, True
     with target.open("wb") as file, compressor.stream_writer(file, closefd=False) as stream:
-        for block in word_blocks(source):
-            drawn_W = draws.words(num_words, len(block.words_W))
-            stream.write(draws.lines(drawn_W, block, is_first))
-            num_words += len(block.words_W)
-            is_first &= not len(block.words_W)
-    return words
+        while content := shapes.read(8 * _SENTENCES_AT_A_TIME):
+            shape_S = np.frombuffer(content, "<i8")
+            lengths_S, starts_document_S = shape_S >> 1, (shape_S & 1).astype(np.bool_)
+            starts_document_S[0] &= not is_first  # no blank line before the first document
+            drawn_W = draws.words(num_words, int(lengths_S.sum()))
+            stream.write(draws.lines(drawn_W, lengths_S, starts_document_S))
+            num_words += len(drawn_W)
+            is_first = False
 
 
 class _Draws:
@@ -109,14 +129,17 @@ class _Draws:
         drawn_W[open_W] = np.searchsorted(self._bounds_U, random_W[open_W], side="right")
         return drawn_W
 
-    def lines(self, drawn_W: npt.NDArray[np.int32], block: WordBlock, is_first: bool) -> bytes:
-        """The block's sentences with these words; a blank line before each further document."""
+    def lines(
+        self,
+        drawn_W: npt.NDArray[np.int32],
+        lengths_S: npt.NDArray[np.int64],
+        after_blank_S: npt.NDArray[np.bool_],
+    ) -> bytes:
+        """Sentences of these lengths with these words; a blank line before some of them."""
         import pyarrow
 
-        ends_S = np.cumsum(block.sentence_lengths_S)
-        blank_before = (ends_S - block.sentence_lengths_S)[block.starts_document_S]
-        if is_first:
-            blank_before = blank_before[1:]
+        ends_S = np.cumsum(lengths_S)
+        blank_before = (ends_S - lengths_S)[after_blank_S]
         line_break = len(self._words) - 1
         order = np.insert(drawn_W, blank_before, line_break)
         taken = self._words.take(pyarrow.array(order))
