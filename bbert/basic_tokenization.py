@@ -72,7 +72,9 @@ def basic_tokenize_lines(text: str) -> str:
 def count_removed(text: str) -> int:
     """Number of characters that basic tokenisation removes from `text` (white space aside)."""
     classes = _classes()
-    return sum(int((classes[encode(block)] == _DROP).sum()) for block in _blocks(text))
+    return sum(
+        int(np.count_nonzero(classes.take(encode(block)) == _DROP)) for block in _blocks(text)
+    )
 
 
 def remove_control_characters(text: str) -> str:
@@ -98,7 +100,7 @@ def decode(codes_C: CodePoints) -> str:
 
 def _tokenize(text: str) -> tuple[CodePoints, int]:
     codes, classes = encode(text), _classes()
-    kinds = classes[codes]
+    kinds = classes.take(codes)
     dropped = kinds == _DROP
     num_removed = int(np.count_nonzero(dropped))
     if num_removed:  # before NFC: a mark may join its letter once the character between is gone
@@ -106,25 +108,38 @@ def _tokenize(text: str) -> tuple[CodePoints, int]:
         text = decode(codes)
     if not unicodedata.is_normalized("NFC", text):
         codes = encode(unicodedata.normalize("NFC", text))
-        kinds = classes[codes]
-    kept = np.flatnonzero(kinds != _BLANK)
-    codes, kinds = codes[kept], kinds[kept]
-    single = kinds == _SINGLE
-    # A space goes before a character that follows white space, or is a single, or follows one ...
-    gap = single.copy()
-    gap[1:] |= single[:-1]
-    gap[1:] |= np.diff(kept) > 1
-    # ... but not at the start or the end of a line.
-    newline = kinds == _NEWLINE
-    gap &= ~newline
-    gap[1:] &= ~newline[:-1]
-    gap[:1] = False
-    before = np.flatnonzero(gap)
-    spaced = np.full(len(codes) + len(before), SPACE, np.uint32)
-    places = np.arange(len(codes))
-    places += np.cumsum(gap)
-    spaced[places] = codes
-    return spaced, num_removed
+        kinds = classes.take(codes)
+    # Of the white space between two words one character stays, and becomes a space in its place;
+    # at the start and the end of a line none does. Surplus is rare: everything is moved only then.
+    blank = kinds == _BLANK
+    codes, kinds, blank = _without(codes, kinds, blank, np.append(False, blank[1:] & blank[:-1]))
+    at_edge = np.ones(len(codes) + 2, np.bool_)  # of a line, with the edges of the block
+    np.equal(kinds, _NEWLINE, out=at_edge[1:-1])
+    surplus = blank & (at_edge[2:] | at_edge[:-2])
+    codes, kinds, blank = _without(codes, kinds, blank, surplus)
+    spaced = np.where(blank, np.uint32(SPACE), codes)
+    # A space goes before a single that follows a character of its line, and after one likewise.
+    single, solid = kinds == _SINGLE, ~(blank | (kinds == _NEWLINE))
+    gap = np.flatnonzero((single[1:] & solid[:-1]) | (single[:-1] & solid[1:])) + 1
+    if not len(gap):
+        return spaced, num_removed
+    is_character = np.ones(len(codes) + len(gap), np.bool_)
+    is_character[gap + np.arange(len(gap))] = False
+    opened = np.full(len(is_character), SPACE, np.uint32)
+    opened[is_character] = spaced
+    return opened, num_removed
+
+
+def _without(
+    codes_C: CodePoints,
+    kinds_C: npt.NDArray[np.uint8],
+    blank_C: npt.NDArray[np.bool_],
+    surplus_C: npt.NDArray[np.bool_],
+) -> tuple[CodePoints, npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    if not surplus_C[: len(codes_C)].any():
+        return codes_C, kinds_C, blank_C
+    kept = np.flatnonzero(~surplus_C)
+    return codes_C.take(kept), kinds_C.take(kept), blank_C.take(kept)
 
 
 def _blocks(text: str) -> list[str]:

@@ -42,6 +42,13 @@ COMMANDS: dict[str, Command] = {
         "counts, lengths, overlap, certificate",
         run_module="inspect",
     ),
+    "corpus download": Command(
+        "bbert.corpus",
+        "DownloadConfig",
+        "Wikipedia dumps from the Wikimedia servers, resumed and verified",
+        config_module="download_config",
+        run_module="download",
+    ),
     "pretrain": Command("bbert.pretrain", "PretrainConfig", "pretrain a B-BERT with DeepSpeed"),
     "finetune": Command(
         "bbert.finetune", "FinetuneConfig", "fine-tune on the source, test on every language"

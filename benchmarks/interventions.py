@@ -3,8 +3,9 @@
     python benchmarks/interventions.py TEXT [--language en] [--megabytes 20] [--repeats 3]
 
 TEXT is plain or compressed text, one paragraph a line. Rates are MB of UTF-8 final text a second,
-for `permute` millions of word-pieces a second; the peer is a plain Python loop over lines, as the
-scripts of K et al. 2020 are written, on a twentieth of the text. Both run in this process, in turn.
+for `permute` millions of word-pieces a second; `unigram` has two threads. The peer is a plain
+Python loop over lines, as the scripts of K et al. 2020 are written, on a twentieth of the text.
+Both run in this process, in turn.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     row("fakeshare30", lambda: [fake_but_shared(block, 0.3) for block in code_blocks],
         lambda: _fake_but_shared(part), "MB/s", megabytes, part_megabytes)  # fmt: skip
     row("unigram (file to file)",
-        lambda: draw_unigram(source, folder / "drawn.txt.zst", 0, options.language),
+        lambda: draw_unigram(source, folder / "drawn.txt.zst", 0, options.language, 2),
         lambda: _unigram(part), "MB/s", megabytes, part_megabytes)  # fmt: skip
 
     pieces_of_line = np.array([max(1, round(1.3 * len(line.split()))) for line in lines], np.int64)
@@ -100,6 +101,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     pieces = int(pieces_of_line.sum())
     print(f"{pieces:,} word-pieces, {pieces / len(lines):.0f} a sentence on average")
     blocks = np.array_split(pieces_of_line, max(1, pieces // 1_000_000))
+    generator = np.random.default_rng(0)
     for variant in VARIANTS:
         for p in (0.25, 1.0):
             permutation = Permutation(p, variant, 0, options.language)
@@ -107,7 +109,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
                 f"permute {variant} p={p}",
                 lambda permutation=permutation: [permutation.order(0, block) for block in blocks],
                 lambda p=p, variant=variant: [
-                    slow_order(length, p, variant, random.Random(0)) for length in pieces_of_part
+                    slow_order(length, p, variant, generator) for length in pieces_of_part
                 ],
                 "M/s", pieces / 1e6, sum(pieces_of_part) / 1e6,
             )  # fmt: skip

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +25,36 @@ from bbert.corpus.corpus_interventions import CorpusInterventions
 from bbert.corpus.deal import dealer, document_sizes, kept_pieces, subsample
 from bbert.corpus.dumps import extract_dumps
 from bbert.corpus.encode import encode_text, same_segmentation_rate
+from bbert.corpus.example_sentences import examples, source_sentences
 from bbert.corpus.language_shares import mix
 from bbert.corpus.measured_interventions import (
-    characters_of,
     of_language,
     of_permutation,
     of_unigram,
 )
 from bbert.corpus.order_measure import OrderSample, measure_order
 from bbert.corpus.permute import Permutation
-from bbert.corpus.plain_text import read_pieces
+from bbert.corpus.plain_text import MAX_LINE_CHARACTERS, Piece, read_pieces
 from bbert.corpus.segmentation import Segmentation
+from bbert.corpus.shared_documents import DocumentRecord, shared_documents
 from bbert.corpus.sources import Source
+from bbert.corpus.statistics import STATISTICS, language_statistics
 from bbert.corpus.text import write_text
+from bbert.corpus.text_measure import (
+    measure_names,
+    measure_shared_words,
+    natural_sentences,
+    written_sentences,
+)
 from bbert.corpus.token_store import TOKENS, TokenStore
 from bbert.corpus.tokenization import cut_of, make_vocabulary
 from bbert.corpus.tokenizer import save_tokenizer
-from bbert.corpus.unigram import count_words, draw_unigram, measure_unigram
+from bbert.corpus.unigram import draw_unigram
+from bbert.corpus.unigram_measure import measure_unigram
 from bbert.corpus.vocabulary import RESERVED_SCORE, Vocabulary
-from bbert.errors import InputError
+from bbert.corpus.where_text_went import no_text
+from bbert.corpus.word_counts import count_words
+from bbert.corpus.workers import ALONE, Workers
 from bbert.fake import give_way
 from bbert.languages import Language
 from bbert.run_directory import Run, write_json_atomically
@@ -67,6 +79,7 @@ class Build:
     sources: Mapping[str, Source]
     served: Mapping[str, Sequence[Language]]
     processes: int
+    workers: Workers = ALONE
 
     @property
     def intermediate(self) -> Path:
@@ -77,8 +90,12 @@ class Build:
         with self.run.step("certificate") as step:
             if not step.done:
                 self.intermediate.mkdir(exist_ok=True)
-                step.counts.update(self.certificate())
+                with Workers(self.processes) as self.workers:
+                    step.counts.update(self.certificate())
         self.summarise(step.counts)
+        with self.run.step("statistics") as measured:
+            if not measured.done:
+                self.statistics(step.counts)
         shutil.rmtree(self.intermediate, ignore_errors=True)
 
     def certificate(self) -> dict[str, Any]:
@@ -107,8 +124,9 @@ class Build:
         ]
         is_word_piece = np.array([score != RESERVED_SCORE for score in vocabulary.scores])
         certificate = certify(
-            self.run.path, records, is_word_piece, self._same_segmentation(vocabulary)
-        )
+            self.run.path, records, is_word_piece, self._same_segmentation(vocabulary),
+            self._shared_documents(),
+        )  # fmt: skip
         certificate["vocabulary"]["kind"] = self.config.vocab
         certificate["vocabulary"]["tokenization"] = self.config.tokenization
         certificate["vocabulary"]["segmentation"] = self._cut
@@ -156,9 +174,11 @@ class Build:
             if not step.done:
                 logger.info("%s: drawing every word anew", language.name)
                 natural, text = self._natural_file(language), self._text_file(language)
-                source = draw_unigram(natural, text, self.config.seed, language.name)
-                step.counts.update(measure_unigram(source, text))
-                np.save(self._characters_file(language), characters_of(count_words(text)))
+                seed, threads = self.config.seed, self.processes
+                source = draw_unigram(natural, text, seed, language.name, threads)
+                written = count_words(text, threads=threads)
+                step.counts.update(measure_unigram(source, written))
+                np.save(self._characters_file(language), written.characters())
         return step.counts
 
     def vocabulary(self) -> Vocabulary:
@@ -197,14 +217,31 @@ class Build:
                 shutil.rmtree(directory, ignore_errors=True)
                 permutation = self._permutation(language)
                 sample = OrderSample(self.config.seed) if permutation else None
+                text = self._text_file(language)
                 counts = encode_text(
-                    self._text_file(language), vocabulary, self._cut, directory,
-                    permutation, sample,
+                    text, vocabulary, self._cut, directory, permutation, sample,
+                    self._workers(text.stat().st_size * EXPANSION["zstandard"]),
                 )  # fmt: skip
                 if sample is not None:
                     sample.save(self._order_file(language))
                 step.counts.update(counts)
         return step.counts
+
+    def statistics(self, certificate: Mapping[str, Any]) -> None:
+        """Measure what `corpus inspect` and a report show; write `statistics.json`."""
+        vocabulary = Vocabulary.load(self.intermediate / "vocabulary.tsv")
+        entries = {}
+        for language in self.languages:
+            name, text = language.name, self._text_file(language)
+            logger.info("%s: lengths, frequencies, examples", name)
+            steps = {step["step"]: step for step in certificate["languages"][name]["steps"]}
+            entries[name] = language_statistics(
+                self.run.path, name, text, steps["text"]["bytes"], vocabulary.tokens
+            )
+            pieces, presplit = self._raw_documents(language)
+            chosen = source_sentences(pieces, language, presplit)
+            entries[name]["examples"] = examples(self.run.path, language, text, vocabulary, chosen)
+        write_json_atomically(self.run.path / STATISTICS, {"languages": entries})
 
     def summarise(self, certificate: Mapping[str, Any]) -> None:
         """Headline numbers for the manifest."""
@@ -215,8 +252,7 @@ class Build:
 
     def _measured(self, language: Language) -> list[dict[str, Any]]:
         """What every intervention on a language did, in order."""
-        words = count_words(self._text_file(language)) if language.shared_words else None
-        entries = of_language(language, words)
+        entries = of_language(language, *self._measured_names(language))
         if self._of_corpus(language).unigram:
             entries.append(of_unigram(dict(self.unigram(language))))
         permutation = self._permutation(language)
@@ -225,6 +261,42 @@ class Build:
             measured = measure_order(self._order_file(language), store, permutation)
             entries.append(of_permutation(permutation, measured))
         return entries
+
+    def _measured_names(
+        self, language: Language
+    ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+        """What was measured of the interventions in its name, and of the words it shares."""
+        if not language.interventions:
+            return {}, {}
+        path, shared = self._text_file(language), {}
+        if language.shared_words:
+            words = count_words(path, threads=self.processes)
+            shared = measure_shared_words(language.shared_words, words)
+        if self._of_corpus(language).unigram:
+            path = self._natural_file(language)
+        pieces, presplit = self._raw_documents(language)
+        natural = natural_sentences(pieces, language, presplit)
+        return measure_names(natural, written_sentences(path), language), shared
+
+    def _raw_documents(self, language: Language) -> tuple[Iterator[Piece], bool]:
+        """The documents that a language got, once more, and whether a line is a sentence."""
+        (key, share), = (
+            (key, users.index(language)) for key, users in self.served.items() if language in users
+        )  # fmt: skip
+        source, is_dealt = self.sources[key], self._is_dealt(key, share)
+        is_kept = self._is_kept(key, is_dealt)
+        files = self._text_files(source)
+        pieces = kept_pieces(read_pieces(files), is_dealt, is_kept, Counter())
+        return pieces, self.config.presplit and not source.dumps
+
+    def _shared_documents(self) -> dict[tuple[str, str], dict[str, int]]:
+        """For every pair of languages the documents that both got."""
+        return {
+            (one.name, other.name): shared_documents(
+                self._documents_file(one), self._documents_file(other), one.source == other.source
+            )
+            for one, other in combinations(self.languages, 2)
+        }
 
     def _of_corpus(self, language: Language) -> CorpusInterventions:
         return interventions(self.config)[language.name]
@@ -249,23 +321,35 @@ class Build:
         is_dealt = self._is_dealt(key, share)
         is_kept = self._is_kept(key, is_dealt)
         text_bytes = sum(path.stat().st_size * EXPANSION[compression(path)] for path in files)
+        documents = DocumentRecord()
         with reading_progress(f"{language.name}: sentences and words", files) as advance:
+            is_kept = documents.numbered(is_kept)
+            pieces = kept_pieces(read_pieces(files, reading, advance), is_dealt, is_kept, select)
             counts = write_text(
                 path,
-                kept_pieces(read_pieces(files, reading, advance), is_dealt, is_kept, select),
+                documents.digested(pieces),
                 language,
                 self.config.presplit and not source.dumps,
                 [give_way] if self._stands_beside_fake(language) else [],
-                self.processes if text_bytes > _WORTH_WORKERS else 1,
+                self._workers(text_bytes),
             )
             if not counts.documents:
-                raise InputError(self._no_text(source, language, select))
+                sharing = len(self.served[key])
+                raise no_text(
+                    source.files[0], language.name, sharing, select, reading, counts.numbers()
+                )
+        if reading["long_line_cuts"]:
+            logger.warning(
+                "%s: lines of more than %s characters were cut, in %s places", source.files[0],
+                f"{MAX_LINE_CHARACTERS:,}", f"{reading['long_line_cuts']:,}",
+            )  # fmt: skip
         if select["read"] == 1 and text_bytes > _LONG_FOR_ONE_DOCUMENT:
             logger.warning(
                 "%s is one single document: put blank lines between documents, or no two "
                 "segments will ever come from different ones", source.files[0],
             )  # fmt: skip
         np.save(self._characters_file(language), np.flatnonzero(counts.characters))
+        documents.save(self._documents_file(language))
         select["other_files"] = len(source.texts) if source.dumps else 0
         return {"select": {**select, **reading}, "text": counts.numbers()}
 
@@ -288,12 +372,18 @@ class Build:
         kept = subsample(sizes, dealt, self.config.max_bytes, self.config.seed, key)
         return lambda document: document < len(kept) and bool(kept[document])
 
+    def _workers(self, text_bytes: float) -> Workers:
+        return self.workers if text_bytes > _WORTH_WORKERS else ALONE
+
     def _same_segmentation(self, vocabulary: Vocabulary) -> dict[tuple[str, str], float]:
         """For every natural language whose fake is in the corpus too."""
         by_name = {language.name: language for language in self.languages}
         return {
             (language.source, language.name): same_segmentation_rate(
-                self._text_file(by_name[language.source]), vocabulary, self._cut
+                self._text_file(by_name[language.source]),
+                vocabulary,
+                self._cut,
+                language.shared_words,
             )
             for language in self.languages
             if language.is_fake and language.source in by_name
@@ -301,16 +391,6 @@ class Build:
 
     def _stands_beside_fake(self, language: Language) -> bool:
         return not language.is_fake and any(other.is_fake for other in self.languages)
-
-    def _no_text(self, source: Source, language: Language, select: Mapping[str, int]) -> str:
-        users = self.served[source.key]
-        if select["read"] and not select["dealt"]:
-            return (
-                f"{source.files[0]}: {select['read']} document(s) cannot be dealt to "
-                f"{len(users)} languages; put blank lines between documents, "
-                "or give every language all of them with --shared-text same"
-            )
-        return f"{source.files[0]}: no text in it for {language.name!r}; give another file"
 
     def _text_files(self, source: Source) -> list[Path]:
         return [self._extracted(source.key)] * bool(source.dumps) + list(source.texts)
@@ -326,6 +406,9 @@ class Build:
 
     def _order_file(self, language: Language) -> Path:
         return self.intermediate / f"order-{language.name}.npz"
+
+    def _documents_file(self, language: Language) -> Path:
+        return self.intermediate / f"documents-{language.name}.npz"
 
     def _characters_file(self, language: Language) -> Path:
         return self.intermediate / f"characters-{language.name}.npy"

@@ -48,6 +48,7 @@ def certify(
     records: Sequence[LanguageRecord],
     is_word_piece: npt.NDArray[np.bool_],
     same_segmentation: Mapping[tuple[str, str], float],
+    shared_documents: Mapping[tuple[str, str], Mapping[str, int]],
 ) -> dict[str, Any]:
     """The certificate of a corpus.
 
@@ -56,6 +57,7 @@ def certify(
         records: one for each language, in the order of the corpus.
         is_word_piece: for every id whether it is neither a special nor an unused entry.
         same_segmentation: for a language and its fake, the share of lines cut at the same places.
+        shared_documents: for every pair, as `bbert.corpus.shared_documents` gives them.
     """
     entries = {
         name: used_entries(corpus, name, len(is_word_piece)) & is_word_piece
@@ -68,6 +70,7 @@ def certify(
         pair: dict[str, Any] = {
             "shared_characters": len(np.intersect1d(one.characters, other.characters)),
             "shared_vocabulary_entries": shared,
+            **shared_documents[names],
         }
         rate = same_segmentation.get(names, same_segmentation.get((names[1], names[0])))
         if rate is not None:
@@ -124,17 +127,41 @@ def _promises(
         rate = pair.get("same_segmentation_rate")
         if rate is not None and vocab == "mirror":
             yield f"{name}: {rate:.4%} of lines cut the same (100 % promised)", rate == 1.0
+        if "shared_documents" in pair:
+            yield _of_documents(certificate, one.name, other.name, pair["shared_documents"])
     for language in languages:
         entry = certificate["languages"][language.name]
         rate = entry["unk_rate"]
-        yield (
-            f"{language.name}: [UNK] rate {rate:.4%} (at most {MAXIMUM_UNKNOWN_RATE:.1%} promised)",
-            rate <= MAXIMUM_UNKNOWN_RATE,
-        )
+        if certificate["vocabulary"].get("tokenization") == "word":
+            yield (
+                f"{language.name}: {1 - rate:.2%} of the words are in the vocabulary (no share "
+                "promised, but some)",
+                rate < 1,
+            )
+        else:
+            yield (
+                f"{language.name}: [UNK] rate {rate:.4%} "
+                f"(at most {MAXIMUM_UNKNOWN_RATE:.1%} promised)",
+                rate <= MAXIMUM_UNKNOWN_RATE,
+            )
         for intervention in entry.get("interventions", ()):
             yield from _of_intervention(language.name, intervention)
         lost = _lost(entry)
         yield f"{language.name}: {lost or 'nothing'} lost on the way (nothing promised)", not lost
+
+
+def _of_documents(
+    certificate: Mapping[str, Any], one: str, other: str, shared: int
+) -> tuple[str, bool]:
+    """What `--shared-text` promises of two languages of one source."""
+    if certificate["shared_text"] == "disjoint":
+        return f"{one}-{other} share {shared} documents (0 promised)", shared == 0
+    kept = []
+    for name in (one, other):
+        steps = {step["step"]: step for step in certificate["languages"][name]["steps"]}
+        kept.append(steps["select"]["kept"])
+    promised = f"all of {kept[0]} and {kept[1]} promised"
+    return f"{one}-{other} share {shared} documents ({promised})", kept == [shared, shared]
 
 
 def _lost(entry: Mapping[str, Any]) -> str:
@@ -188,6 +215,26 @@ def _language(record: LanguageRecord, used: npt.NDArray[np.bool_]) -> dict[str, 
 def _of_intervention(language: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     """What an intervention promises of itself."""
     name = entry["name"]
+    if "restored" in entry:
+        yield (
+            f"{language}: {name} can be undone in {entry['restored']:.2%} of "
+            f"{entry['sentences']:,} sentences (100 % promised)",
+            entry["restored"] == 1,
+        )
+    if "types_in_both_alphabets" in entry:
+        number = entry["types_in_both_alphabets"]
+        yield f"{language}: {number} words are both shifted and not (0 promised)", number == 0
+    if "same_words" in entry:
+        yield (
+            f"{language}: {name} keeps the words of {entry['same_words']:.2%} of "
+            f"{entry['sentences']:,} sentences (100 % promised)",
+            entry["same_words"] == 1,
+        )
+        tau = entry["kendall_tau"]
+        yield (
+            f"{language}: {name} turns the words around (Kendall tau {_number(tau)}, -1 promised)",
+            tau is None or tau == -1,
+        )
     if "lengths_preserved" in entry:
         yield (
             f"{language}: {name} keeps the words of every sentence and the sentences of every "

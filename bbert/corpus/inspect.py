@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from bbert.corpus.build import CERTIFICATE
 from bbert.corpus.config import InspectConfig
+from bbert.corpus.statistics import QUANTILES, STATISTICS, corpus_statistics
 from bbert.corpus.summary import languages_table, pairs_table
-from bbert.corpus.token_store import TokenStore
 from bbert.run_directory import RunDirectory, find_run, read_json
 
-_QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+_LENGTHS = {
+    "words_per_sentence": "sentences in words",
+    "word_pieces_per_sentence": "sentences in word-pieces",
+    "sentences_per_document": "documents in sentences",
+}
+_RANKS = (1, 10, 100, 1_000, 10_000)
+_MEASURES = ("kendall_tau", "fixed_positions", "kept_bigrams", "kl_divergence")
 
 
 def run(config: InspectConfig) -> RenderableType:
-    """Counts, lengths, overlap and certificate of a corpus.
+    """Counts, lengths, frequencies, overlap, certificate and examples of a corpus.
 
     Raises:
         InputError: there is no such corpus, or a file of it is damaged.
     """
     corpus = find_run(config.work, "corpus", config.corpus)
     certificate = read_json(corpus.path / CERTIFICATE)
+    file = corpus.path / STATISTICS
+    if file.is_file():
+        statistics = read_json(file)["languages"]
+    else:  # a corpus of an earlier version, which has no examples
+        statistics = corpus_statistics(corpus.path, certificate)
     return Group(
         Text(f"{corpus.name}  ({corpus.path})", style="bold"),
         _origin(corpus),
         languages_table(certificate),
-        _lengths_table(corpus, certificate),
+        _lengths_table(statistics),
+        _frequency_table(statistics),
+        *_overlap_tables(certificate),
         pairs_table(certificate),
+        *_intervention_table(certificate),
         _steps_table(certificate),
         _promises_table(certificate),
+        *_examples(statistics),
     )
-
-
-def length_quantiles(lengths: npt.NDArray[np.int64]) -> list[int]:
-    """Quantiles of some lengths at `_QUANTILES`, each of them a length that occurs."""
-    return [int(q) for q in np.quantile(lengths, _QUANTILES, method="lower")]
 
 
 def _origin(corpus: RunDirectory) -> Table:
@@ -54,24 +62,128 @@ def _origin(corpus: RunDirectory) -> Table:
     return table
 
 
-def _lengths_table(corpus: RunDirectory, certificate: Mapping[str, Any]) -> Table:
+def _lengths_table(statistics: Mapping[str, Any]) -> Table:
     table = Table(title="Lengths", title_justify="left")
     table.add_column("language")
     table.add_column("of")
-    for quantile in _QUANTILES:
-        names = {0.0: "shortest", 0.5: "median", 1.0: "longest"}
-        table.add_column(names.get(quantile, f"{quantile:.0%}"), justify="right")
-    for name in certificate["languages"]:
-        store = TokenStore.open(corpus.path, name)
-        words_before = np.concatenate(([0], np.cumsum(store.word_starts, dtype=np.int64)))
-        rows = {
-            "sentences in word-pieces": np.diff(store.sentence_offsets),
-            "sentences in words": np.diff(words_before[store.sentence_offsets]),
-            "documents in sentences": np.diff(store.document_offsets),
-        }
-        for label, lengths in rows.items():
-            table.add_row(name, label, *(f"{q:,}" for q in length_quantiles(lengths)))
+    names = {0.5: "median"}
+    quantiles = (names.get(quantile, f"{quantile:.0%}") for quantile in QUANTILES)
+    for heading in ("mean", "shortest", *quantiles, "longest"):
+        table.add_column(heading, justify="right")
+    for name, entry in statistics.items():
+        for key, label in _LENGTHS.items():
+            lengths = entry[key]
+            numbers = (lengths["shortest"], *lengths["quantiles"].values(), lengths["longest"])
+            table.add_row(name, label, f"{lengths['mean']:,.1f}", *(f"{n:,}" for n in numbers))
     return table
+
+
+def _frequency_table(statistics: Mapping[str, Any]) -> Table:
+    table = Table(
+        title="Frequencies, in a million", title_justify="left", caption_justify="left",
+        caption=_most_frequent(statistics),
+    )  # fmt: skip
+    table.add_column("language")
+    table.add_column("of")
+    for heading in ("counted", "types", "once", *(f"rank {rank:,}" for rank in _RANKS)):
+        table.add_column(heading, justify="right")
+    for name, entry in statistics.items():
+        for key, label in (("words", "words"), ("word_pieces", "word-pieces")):
+            counts = entry[key]
+            ranks = dict(map(tuple, counts["ranks"]))
+            at_ranks = (ranks.get(rank) for rank in _RANKS)
+            table.add_row(
+                name,
+                label,
+                *(f"{counts[of]:,}" for of in ("counted", "types", "once")),
+                *("" if n is None else _rate(1e6 * n / counts["counted"]) for n in at_ranks),
+            )
+    return table
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _most_frequent(statistics: Mapping[str, Any]) -> str:
+    lines = ["most frequent words, fake ones in the letters they come from"]
+    for name, entry in statistics.items():
+        found = (word["unshifted"] for word in entry["words"]["most_frequent"])
+        lines.append(f"{name}: {' '.join(found)}")
+        every = entry["words"]["every_block"]
+        lines[-1] += "" if every == 1 else f" (counted in one of {every} blocks of the text)"
+    return "\n".join(lines)
+
+
+def _overlap_tables(certificate: Mapping[str, Any]) -> Iterator[Table]:
+    """Shared things of every two languages, in the diagonal what each has."""
+    languages = certificate["languages"]
+    for title, key, own in (
+        ("Shared characters", "shared_characters", "characters"),
+        ("Shared vocabulary entries", "shared_vocabulary_entries", "vocabulary_entries"),
+    ):
+        table = Table(
+            title=f"{title} (share of what either has)", title_justify="left", show_header=True
+        )
+        table.add_column("")
+        for name in languages:
+            table.add_column(name, justify="right")
+        for one, entry in languages.items():
+            cells = [one]
+            for other, further in languages.items():
+                if one == other:
+                    cells.append(f"{entry[own]:,}")
+                    continue
+                pairs = certificate["pairs"]
+                shared = (pairs.get(f"{one}-{other}") or pairs[f"{other}-{one}"])[key]
+                either = entry[own] + further[own] - shared
+                cells.append(f"{shared:,} ({shared / either:.1%})" if either else "0")
+            table.add_row(*cells)
+        yield table
+
+
+def _intervention_table(certificate: Mapping[str, Any]) -> Iterator[Table]:
+    """What interventions did, beside what was to be expected; nothing where none is measured."""
+    table = Table(title="Interventions as measured", title_justify="left")
+    for heading in ("language", "intervention", "measure"):
+        table.add_column(heading)
+    for heading in ("measured", "expected"):
+        table.add_column(heading, justify="right")
+    for name, entry in certificate["languages"].items():
+        for facts in entry["interventions"]:
+            label = f"{facts['name']} ({facts['variant']})"
+            label += f", p {facts['p']:g}" if "p" in facts else ""
+            for measure in _MEASURES:
+                value, expected = facts.get(measure), facts.get(f"expected_{measure}")
+                if value is None:
+                    continue
+                said = "" if expected is None else f"{expected:.4f}"
+                table.add_row(name, label, measure.replace("_", " "), f"{value:.4f}", said)
+    if table.row_count:
+        yield table
+
+
+def _examples(statistics: Mapping[str, Any]) -> Iterator[Table]:
+    """Sentences as they were and as they are; fake word-pieces in the letters they come from."""
+    for name, entry in statistics.items():
+        if not entry.get("examples"):
+            continue
+        table = Table(
+            title=f"{name}: sentences before and after", title_justify="left", show_lines=True,
+            show_header=False,
+        )  # fmt: skip
+        for example in entry["examples"]:
+            pieces = example.get("word_pieces_unshifted", example["word_pieces"])
+            lines = Text()
+            for label, text in (
+                ("source", example["source"]),
+                ("final", example["final"]),
+                ("pieces", " ".join(pieces)),
+            ):
+                lines.append(f"{label:<7}", style="dim")
+                lines.append(f"{text}\n" if label != "pieces" else text)
+            table.add_row(lines)
+        yield table
 
 
 def _steps_table(certificate: Mapping[str, Any]) -> Table:
@@ -91,10 +203,11 @@ def _promises_table(certificate: Mapping[str, Any]) -> Table:
         table.add_row(sentence)
     for name, entry in certificate["languages"].items():
         for intervention in entry["interventions"]:
-            table.add_row(
-                f"{name}: {intervention['name']} ({intervention['variant']}), characters moved "
-                f"by {intervention['shift']:,} to {intervention['code_points']}"
-            )
+            if "shift" in intervention:
+                table.add_row(
+                    f"{name}: {intervention['name']} ({intervention['variant']}), characters "
+                    f"moved by {intervention['shift']:,} to {intervention['code_points']}"
+                )
         if moved := entry.get("gave_way_to_fake"):
             table.add_row(
                 f"{name}: {moved['num_characters']} characters made way for the fake alphabet: "

@@ -2,8 +2,9 @@
 
 While a text is encoded a sample of its sentences is kept as they were. Afterwards the same ones are
 read back from the store and compared. What should have come out is found by an independent route:
-the same sentences, shuffled by plain loops with another generator. Both are measured alike, on the
-word-pieces that occur once in their sentence, whose old and new places are known.
+the same sentences, shuffled by plain loops with another generator, at least twice each and as often
+as it takes to know the spread. Both are measured alike, on the word-pieces that occur once in their
+sentence, whose old and new places are known.
 
     kendall_tau       order of all pairs: 1 as before, 0 at random (mean over sentences)
     fixed_positions   share of word-pieces that stand where they stood
@@ -14,7 +15,6 @@ Shape suffixes: `P` word-pieces, `S` sentences, `N` word-pieces of one sentence.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bbert.corpus.permute import Permutation
+from bbert.corpus.permute import Permutation, num_transpositions
 from bbert.corpus.token_store import TokenStore
 from bbert.counter_random import draw, stream_key
 
@@ -31,6 +31,11 @@ SAMPLE_SENTENCES = 4000
 LONGEST = 256
 """Longer sentences are not measured: comparing all pairs takes the square of the length."""
 _STANDARD_ERRORS = 6
+_EXPECTATION = 0x4E_03  # purpose of the generator's seed
+_SIMULATED = 4000
+"""Sentences that are shuffled for the expectation, at the least."""
+_MOST_SWAPS = 20_000_000
+"""Of all of them together: about ten seconds. Where it takes more, fewer sentences are measured."""
 
 Ids = npt.NDArray[np.uint32]
 
@@ -88,65 +93,77 @@ def measure_order(sample: Path, store: TokenStore, permutation: Permutation) -> 
         permutation: what should have been done.
 
     Returns:
-        every measure with `expected_<measure>` and `standard_error_<measure>` of their difference;
-        `sentences` measured; `same_word_pieces`: whether every sentence has the pieces it had;
-        `within_sampling_error`.
+        every measure with `expected_<measure>` and the `standard_error_<measure>` that chance gives
+        their difference; `sentences` measured; `same_word_pieces`: whether every sentence of the
+        sample has the pieces that it had; `within_sampling_error`.
     """
     saved = np.load(sample)
-    bounds = np.concatenate([[0], np.cumsum(saved["lengths"])])
-    generator = random.Random(permutation.seed + 1)
-    realised, expected = [], []
+    lengths_S = saved["lengths"]
+    bounds = np.concatenate([[0], np.cumsum(lengths_S)])
+    repeats = max(2, -(-_SIMULATED // max(len(lengths_S), 1)))
+    swaps_S = np.zeros(len(lengths_S), np.int64)
+    if permutation.variant != "positions":
+        swaps_S = num_transpositions(lengths_S, permutation.p, permutation.variant)
+    measured = int(np.searchsorted(np.cumsum(swaps_S * repeats), _MOST_SWAPS, side="right"))
+    measured = max(measured, min(len(lengths_S), 1))
+    generator = np.random.default_rng([permutation.seed, _EXPECTATION])
+    realised, simulated = [], []
     same = True
     for place, number in enumerate(saved["numbers"].tolist()):
         before_N = saved["ids"][bounds[place] : bounds[place + 1]]
         after_N = store[number]
         if not np.array_equal(np.sort(before_N), np.sort(after_N)):
             same = False
-            continue
-        order = slow_order(len(before_N), permutation.p, permutation.variant, generator)
-        realised.append(_compare(before_N, after_N))
-        expected.append(_compare(before_N, before_N[order]))
+        elif place < measured:
+            orders = [
+                slow_order(len(before_N), permutation.p, permutation.variant, generator)
+                for _ in range(repeats)
+            ]
+            realised.append(_compare(before_N, after_N))
+            simulated.append([_compare(before_N, before_N[order]) for order in orders])
+    found_SM = np.array(realised, np.float64).reshape(-1, len(MEASURES))
+    drawn_SRM = np.array(simulated, np.float64).reshape(-1, repeats, len(MEASURES))
     result: dict[str, Any] = {"sentences": len(realised), "same_word_pieces": same}
     within = same
     for column, name in enumerate(MEASURES):
-        pairs = [
-            (one[column], other[column])
-            for one, other in zip(realised, expected, strict=True)
-            if one[column] is not None
-        ]
-        found_S, wanted_S = np.array(pairs, np.float64).reshape(-1, 2).T
-        difference_S = found_S - wanted_S
-        number = max(len(difference_S), 1)
-        error = float(difference_S.std(ddof=1) / np.sqrt(number)) if number > 1 else 0.0
-        result[name] = float(found_S.mean()) if len(found_S) else None
-        result[f"expected_{name}"] = float(wanted_S.mean()) if len(found_S) else None
-        result[f"standard_error_{name}"] = error
-        if len(difference_S):
-            within &= abs(float(difference_S.mean())) <= _STANDARD_ERRORS * error + 1e-12
+        known_S = ~np.isnan(found_SM[:, column])  # what can be measured lies in the sentence alone
+        found_S, drawn_SR = found_SM[known_S, column], drawn_SRM[known_S, :, column]
+        if not len(found_S):
+            result |= {name: None, f"expected_{name}": None, f"standard_error_{name}": 0.0}
+            continue
+        realised_mean, expected = float(found_S.mean()), float(drawn_SR.mean())
+        variance = float(drawn_SR.var(axis=1, ddof=1).sum()) / len(found_S) ** 2
+        error = float(np.sqrt(variance * (1 + 1 / repeats)))  # of both means
+        result |= {
+            name: realised_mean, f"expected_{name}": expected, f"standard_error_{name}": error,
+        }  # fmt: skip
+        within &= abs(realised_mean - expected) <= _STANDARD_ERRORS * error + 1e-12
     result["within_sampling_error"] = bool(within)
     return result
 
 
-def slow_order(length: int, p: float, variant: str, generator: random.Random) -> list[int]:
+def slow_order(length: int, p: float, variant: str, generator: np.random.Generator) -> list[int]:
     """The order of one sentence, as one would write it down from the definition."""
     order = list(range(length))
     if variant == "positions":
-        chosen = [place for place in order if generator.random() < p]
-        shuffled = generator.sample(chosen, len(chosen))
-        for place, source in zip(chosen, shuffled, strict=True):
+        chosen = np.flatnonzero(generator.random(length) < p)
+        for place, source in zip(chosen, generator.permutation(chosen).tolist(), strict=True):
             order[place] = source
         return order
     pairs = length - 1 if variant == "released" else length * (length - 1) // 2
-    for _ in range(int(pairs * p)):
-        i, j = generator.sample(range(length), 2)
-        order[i], order[j] = order[j], order[i]
+    swaps = int(pairs * p)
+    if swaps:
+        first = generator.integers(length, size=swaps)
+        second = (first + generator.integers(1, length, size=swaps)) % length
+        for i, j in zip(first.tolist(), second.tolist(), strict=True):
+            order[i], order[j] = order[j], order[i]
     return order
 
 
 def _compare(
     before_N: npt.NDArray[Any], after_N: npt.NDArray[Any]
 ) -> tuple[float | None, float | None, float | None]:
-    """Tau, fixed and kept bigrams of one sentence; None where nothing in it can be measured."""
+    """Tau, fixed and kept bigrams of one sentence; None where it has nothing to measure one on."""
     values, first, counts = np.unique(before_N, return_index=True, return_counts=True)
     once = counts == 1
     if not once.any():

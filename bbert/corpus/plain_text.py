@@ -2,14 +2,17 @@
 
 Text comes as pieces, so that memory does not grow with the file, however long a document is.
 Byte-order marks, Windows and old Macintosh line ends and lines of white space only are treated as
-what they mean, and counted. UTF-8 and, by its byte-order mark, UTF-16 are read; anything else is an
-error that names file and line.
+what they mean, and counted. Unicode's own line separators are white space within a line, as they
+are to every tool that counts lines, and counted. A line of more than `MAX_LINE_CHARACTERS` is cut
+after a sentence, else at a space, else anywhere; the cuts are counted. UTF-8 and, by its byte-order
+mark, UTF-16 are read; anything else is an error that names file and line.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,9 +22,12 @@ from bbert.corpus.compressed import read_chunks
 from bbert.errors import InputError
 
 PIECE_CHARACTERS = 1 << 20
+MAX_LINE_CHARACTERS = 1 << 16  # some twenty pages; sentence splitting is slower on longer lines
 _BLOCK_BYTES = 1 << 20
 
 _WHITE_LINE = re.compile(r"\n[^\S\n]+(?=\n)")  # begun by a literal: ten times faster than ^ and $
+_SENTENCE_ENDS = (". ", "! ", "? ", "। ", "۔ ", "؟ ", "。", "！", "？")
+_SEPARATORS = ("\u2028", "\u2029", "\x85")
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark begins it
     codecs.BOM_UTF8: "utf-8-sig",
@@ -50,8 +56,9 @@ def read_pieces(
 
     Args:
         paths: plain or compressed files.
-        counts: receives `byte_order_marks`, `carriage_returns` and `white_lines` (lines of white
-            space only, read as blank lines).
+        counts: receives `byte_order_marks`, `carriage_returns`, `white_lines` (lines of white
+            space only, read as blank lines), `unicode_line_separators` (read as spaces) and
+            `long_line_cuts`.
         on_read: called with the bytes of the files that were read.
 
     Raises:
@@ -91,13 +98,41 @@ def _lines(blocks: Iterable[str], counts: Counter[str]) -> Iterator[str]:
     """Whole lines, each ended by "\\n"; lines of white space only are blank."""
     rest = ""
     for block in blocks:
-        block = rest + block
+        block = _cut_long_lines(rest + block, counts)
         end = block.rfind("\n") + 1
         rest = block[end:]
         if end:
             yield _blank_white_lines(block[:end], counts)
     if rest:
         yield _blank_white_lines(rest + "\n", counts)
+
+
+def _cut_long_lines(text: str, counts: Counter[str]) -> str:
+    """`text`, which begins with a line, without lines of more than `MAX_LINE_CHARACTERS`.
+
+    Where a line is cut depends on the line alone, and not on where blocks of the file begin.
+    """
+    parts, start, position = [], 0, 0
+    while len(text) - position > MAX_LINE_CHARACTERS:
+        end = text.rfind("\n", position, position + MAX_LINE_CHARACTERS + 1) + 1
+        if end == 0:
+            end = _place_to_cut(text, position, position + MAX_LINE_CHARACTERS)
+            parts += [text[start:end], "\n"]
+            counts["long_line_cuts"] += 1
+            start = end
+        position = end
+    return "".join([*parts, text[start:]]) if parts else text
+
+
+def _place_to_cut(text: str, begin: int, end: int) -> int:
+    middle = (begin + end) // 2
+    for marks in (_SENTENCE_ENDS, (" ", "\t")):
+        place = max(text.rfind(mark, middle, end) + len(mark) - 1 for mark in marks) + 1
+        if place > middle:
+            return place
+    while unicodedata.combining(text[end]) and end > middle + 1:
+        end -= 1
+    return end
 
 
 def _blank_white_lines(lines: str, counts: Counter[str]) -> str:
@@ -118,6 +153,10 @@ def _decoded(
             text = text.removesuffix("\r")
             counts["carriage_returns"] += text.count("\r") + len(held)
             text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if not text.isascii():
+            for separator in _SEPARATORS:
+                if separator in text:  # four times as fast as counting none
+                    counts["unicode_line_separators"] += text.count(separator)
         yield text
     if held:
         yield "\n"

@@ -1,11 +1,14 @@
-"""Cutting words into word-pieces: `greedy` or `unigram`.
+"""Cutting words into pieces: `greedy`, `unigram`, `char` or `word`.
 
-`greedy` is WordPiece's longest match first, as the released code of K et al. 2020 does; a word that
-it cannot finish, or of more than 100 characters, is [UNK] as a whole. `unigram` is the likeliest
-cut under the pieces' log-probabilities, as SentencePiece does; only the characters that the
-vocabulary lacks are [UNK].
+Word-pieces: `greedy` is WordPiece's longest match first, as the released code of K et al. 2020
+does; a word that it cannot finish, or of more than 100 characters, is [UNK] as a whole. `unigram`
+is the likeliest cut under the pieces' log-probabilities, as SentencePiece does; only the characters
+that the vocabulary lacks are [UNK].
 
-Both are the models of the `tokenizers` library, the very ones that the saved tokenizer holds, so
+`char` makes every character a piece, and each that the vocabulary lacks one [UNK], however long the
+word is; `word` makes a whole word a piece, or [UNK].
+
+All are the models of the `tokenizers` library, the very ones that the saved tokenizer holds, so
 that the two cannot differ. For `unigram` a piece that begins a word is spelled with a space before
 it: no word contains a space, so that no character of a text is taken for the mark (as would be
 SentencePiece's `▁`), and decoding is joining.
@@ -21,17 +24,30 @@ from tokenizers import models
 from bbert.corpus.unigram_pieces import CONTINUATION, MAX_WORD_CHARACTERS
 from bbert.corpus.vocabulary import UNKNOWN_ID, Vocabulary
 
-Segmentation = Literal["greedy", "unigram"]
+Tokenization = Literal["wordpiece", "char", "word"]
+Segmentation = Literal["greedy", "unigram", "char", "word"]
+"""How words are cut: word-pieces in one of two ways, characters, or not at all."""
 
 WORD_START = " "
 
 
 def segmentation_model(vocabulary: Vocabulary, segmentation: Segmentation) -> models.Model:
     """The model that cuts one word."""
+    unknown = vocabulary.tokens[UNKNOWN_ID]
+    if segmentation == "word":
+        return models.WordLevel(vocabulary.ids, unk_token=unknown)
+    if segmentation == "char":  # byte-pair encoding that has learned no merge
+        return models.BPE(
+            vocabulary.ids,
+            [],
+            unk_token=unknown,
+            continuing_subword_prefix=CONTINUATION,
+            fuse_unk=False,
+        )
     if segmentation == "greedy":
         return models.WordPiece(
             vocabulary.ids,
-            unk_token=vocabulary.tokens[UNKNOWN_ID],
+            unk_token=unknown,
             continuing_subword_prefix=CONTINUATION,
             max_input_chars_per_word=MAX_WORD_CHARACTERS,
         )
@@ -57,7 +73,7 @@ class Segmenter:
 
     def __init__(self, vocabulary: Vocabulary, segmentation: Segmentation) -> None:
         self._model = segmentation_model(vocabulary, segmentation)
-        self._prefix = "" if segmentation == "greedy" else WORD_START
+        self._prefix = WORD_START if segmentation == "unigram" else ""
 
     def cut(self, words: Iterable[str]) -> list[list[int]]:
         """Ids of each word's pieces; at least one for each."""

@@ -7,14 +7,8 @@ The result is written in the order of the documents: it does not depend on the n
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,6 +20,7 @@ import numpy.typing as npt
 from bbert.basic_tokenization import NUM_CODE_POINTS
 from bbert.corpus.plain_text import Piece
 from bbert.corpus.sentences import FinalText, TextStep, final_text
+from bbert.corpus.workers import ALONE, Workers
 from bbert.languages import Language
 
 BATCH_CHARACTERS = 1 << 20
@@ -72,7 +67,7 @@ def write_text(
     language: Language,
     presplit: bool,
     steps: Sequence[TextStep] = (),
-    processes: int = 1,
+    workers: Workers = ALONE,
 ) -> TextCounts:
     """Write the final text of a language.
 
@@ -81,17 +76,18 @@ def write_text(
         pieces: the raw documents.
         presplit: every line is one sentence already.
         steps: interventions on the tokenised text (they go to the workers: module-level functions).
-        processes: number of worker processes; 1 works in this process.
+        workers: where the work is done.
     """
     import zstandard
 
     make = partial(final_text, language=language, presplit=presplit, steps=tuple(steps))
+    what = f"making the final text of {language.name}"
     counts = TextCounts()
     separator = b""
     part_has_text = False
     compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
     with path.open("wb") as file, compressor.stream_writer(file, closefd=False) as stream:
-        for batch, result in _ordered(_batches(pieces), make, processes):
+        for batch, result in _results(_batches(pieces), make, workers, what):
             if result.text:
                 stream.write(separator + result.text)
                 counts.bytes += len(separator) + len(result.text)
@@ -135,44 +131,16 @@ def _batches(pieces: Iterable[Piece]) -> Iterator[Batch]:
         yield Batch("\n\n".join(documents), False, True)
 
 
-def _ordered(
-    batches: Iterable[Batch], make: Callable[[str], FinalText], processes: int
+def _results(
+    batches: Iterable[Batch], make: partial[FinalText], workers: Workers, what: str
 ) -> Iterator[tuple[Batch, FinalText]]:
-    """Every batch with its result, in order; at most a few batches are in memory."""
-    if processes <= 1:
+    """Every batch, without its text, with its result, in order."""
+    waiting: deque[Batch] = deque()
+
+    def documents() -> Iterator[str]:
         for batch in batches:
-            yield batch, make(batch.documents)
-        return
-    waiting: deque[tuple[Batch, Future[FinalText]]] = deque()
-    with _workers(processes) as pool:
-        for batch in batches:
-            waiting.append((batch._replace(documents=""), pool.submit(make, batch.documents)))
-            if len(waiting) > 2 * processes:
-                first, result = waiting.popleft()
-                yield first, result.result()
-        while waiting:
-            first, result = waiting.popleft()
-            yield first, result.result()
+            waiting.append(batch._replace(documents=""))
+            yield batch.documents
 
-
-@contextmanager
-def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_die_with_parent)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _die_with_parent() -> None:
-    """End this worker when the process that started it is killed, and leave Ctrl-C to that one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    for result in workers.map(make, documents(), what):
+        yield waiting.popleft(), result

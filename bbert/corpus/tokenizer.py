@@ -75,9 +75,11 @@ def build_tokenizer(vocabulary: Vocabulary, segmentation: Segmentation) -> Token
         ]
     )
     words = pre_tokenizers.BertPreTokenizer()
-    if segmentation == "greedy":
+    if segmentation in ("greedy", "char"):
         tokenizer.pre_tokenizer = words
         tokenizer.decoder = decoders.WordPiece(cleanup=False)
+    elif segmentation == "word":
+        tokenizer.pre_tokenizer = words  # without a decoder, words are joined by spaces
     else:
         mark = pre_tokenizers.Metaspace(WORD_START, prepend_scheme="always", split=False)
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, mark])

@@ -23,21 +23,14 @@ import numpy as np
 
 from bbert.basic_tokenization import NUM_CODE_POINTS, decode
 from bbert.corpus.character_coverage import stand_alone, word_characters
+from bbert.corpus.piece_sets import CONTINUATION, Piece
 from bbert.corpus.seed_pieces import Seed, seed_pieces
 
 MAX_WORD_CHARACTERS = 100  # BERT's limit; a longer word is [UNK]
-CONTINUATION = "##"
 
 _SEEDS_PER_PIECE = 4  # 3 to 5 cut held-out words into the fewest pieces (benchmarks/vocabulary.py)
 _THREADS = 16
 _ALPHABET = 0xF0000  # private use planes: no character of them has a meaning to SentencePiece
-
-
-class Piece(NamedTuple):
-    """A vocabulary entry (`x`, or `##x` for a continuation) and its log-probability."""
-
-    token: str
-    score: float
 
 
 class TooFewPieces(Exception):

@@ -1,16 +1,7 @@
 """The vocabulary: special tokens, `[unused…]` entries, and word-pieces learned from the text.
 
-`joint` learns one set of pieces on all languages together. English and Fake-English are then cut
-differently, since each half of the vocabulary is learned on other text. `mirror` makes a fake
-language isomorphic to the one it comes from: pieces are learned on text without the shift, and
-copied shifted. Its rule:
-
-* Where a fake language stands beside its source (`enfake en`, `enfake en es`), one set of pieces is
-  learned on all languages unshifted and takes half of the entries; its shifted copy takes the other
-  half. The whole set is copied, Spanish pieces too: English text can be cut with them, so
-  Fake-English must be able to.
-* Where it does not (`enfake it`), the fake languages and the others have sets of their own, with
-  entries in proportion to the number of languages. `enfake` then gets the pieces that `en` would.
+Which languages learn their pieces together, and what `joint` and `mirror` mean, is the rule of
+`piece_sets`; vocabularies of characters and of whole words are in `whole_vocabulary`.
 
 Order of the entries: [PAD] [UNK] [CLS] [SEP] [MASK], `[unused0]`…, pieces; under `mirror` the copy
 of a piece lies one set further on, in the same order. Entries that do not divide become further
@@ -24,27 +15,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from bbert.corpus.character_coverage import covered_characters
-from bbert.corpus.unigram_pieces import (
-    CONTINUATION,
-    Piece,
-    TooFewPieces,
-    TooManyCharacters,
-    learn_pieces,
-)
+from bbert.corpus.config import MINIMUM_VOCAB_SIZE
+from bbert.corpus.piece_sets import Kind, Piece, PieceSet, plan_sets
+from bbert.corpus.unigram_pieces import TooFewPieces, TooManyCharacters, learn_pieces
 from bbert.corpus.word_sample import count_words
 from bbert.errors import InputError
-from bbert.fake import fake_to_plain, plain_to_fake
 from bbert.languages import Language
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 UNKNOWN_ID = SPECIAL_TOKENS.index("[UNK]")
 RESERVED_SCORE = -1e4
 """Log-probability of entries that no text is cut into: far below that of any cut."""
-
-Kind = Literal["joint", "mirror"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +87,7 @@ def train_pieces(
     kind: Kind,
     sample_sentences: int = 2_000_000,
     *,
+    smoothing: float = 1.0,
     seed: int,
     work_directory: Path,
 ) -> Vocabulary:
@@ -115,6 +99,7 @@ def train_pieces(
         vocab_size: number of entries, special and unused ones included.
         kind: `joint` or `mirror`, see the module.
         sample_sentences: how many sentences to learn from, over all languages.
+        smoothing: exponent of the languages' shares of them; see `language_shares`.
         seed: decides which.
         work_directory: folder for temporary files.
 
@@ -123,75 +108,71 @@ def train_pieces(
             text (the message names the largest that it can fill), there is no text, or `mirror` has
             nothing to mirror.
     """
-    sets = _plan(languages, kind)
-    files = {language.name: text_files[language.name] for language in languages}
-    counts = count_words(files, sample_sentences, seed)
-    for language in languages:
-        if not counts[language.name]:
-            raise InputError(f"the text of {language.name!r} is empty: no vocabulary to learn")
+    sets = plan_sets(languages, kind)
+    counts = counted_words(text_files, languages, sample_sentences, smoothing, seed)
 
     def attempt(size: int) -> Vocabulary | int:
         return _attempt(size, sets, counts, len(languages), work_directory)
 
     vocabulary = attempt(vocab_size)
     if isinstance(vocabulary, int):
-        largest = _largest(vocabulary, attempt)
-        raise InputError(
-            f"--vocab-size {vocab_size} is more than the text can fill; "
-            f"the largest possible here is {largest}"
-        )
+        try:
+            largest = _largest(vocab_size, vocabulary, attempt)
+        except TooSmall:
+            raise InputError(
+                f"no vocabulary serves these texts: one of them fills less than {vocabulary} "
+                "entries, and the characters of another need more; give more text, or --vocab joint"
+            ) from None
+        raise too_large(vocab_size, largest)
     return vocabulary
 
 
-@dataclass(frozen=True)
-class _PieceSet:
-    """Pieces that are learned together: on which languages, and how they enter the vocabulary."""
+def counted_words(
+    text_files: Mapping[str, Path],
+    languages: Sequence[Language],
+    sample_sentences: int,
+    smoothing: float,
+    seed: int,
+) -> dict[str, Counter[str]]:
+    """Word counts of each language in the sample; raises InputError where one has no word."""
+    files = {language.name: text_files[language.name] for language in languages}
+    counts = count_words(files, sample_sentences, seed, smoothing)
+    for language in languages:
+        if not counts[language.name]:
+            raise InputError(f"the text of {language.name!r} is empty: no vocabulary to learn")
+    return counts
 
-    languages: tuple[Language, ...]
-    unshift: bool
-    plain: bool
-    shifted: bool
-    share: float  # of all word-piece entries, for each of the copies
 
-    def words(self, counts: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
-        """Word counts by language, in the alphabet that is learned in."""
-        return {
-            language.name: _unshifted(counts[language.name])
-            if self.unshift and language.is_fake
-            else counts[language.name]
-            for language in self.languages
-        }
+def assemble(entries: Sequence[Piece], vocab_size: int) -> Vocabulary:
+    """The vocabulary of these entries; what is left of `vocab_size` is special and unused."""
+    unused = [f"[unused{i}]" for i in range(vocab_size - len(SPECIAL_TOKENS) - len(entries))]
+    tokens = (*SPECIAL_TOKENS, *unused, *(piece.token for piece in entries))
+    scores = (RESERVED_SCORE,) * (vocab_size - len(entries)) + tuple(p.score for p in entries)
+    return Vocabulary(tokens, scores)
 
-    def entries(self, pieces: Sequence[Piece]) -> list[Piece]:
-        return (list(pieces) if self.plain else []) + (
-            [Piece(_shifted(token), score) for token, score in pieces] if self.shifted else []
+
+class TooSmall(InputError):
+    """The characters of the text alone need a vocabulary of `needed` entries."""
+
+    def __init__(self, vocab_size: int, needed: int) -> None:
+        super().__init__(
+            f"--vocab-size {vocab_size} is too small for the characters of the text; "
+            f"give at least {needed}"
         )
 
 
-def _plan(languages: Sequence[Language], kind: Kind) -> list[_PieceSet]:
-    """Which sets of pieces make the vocabulary: the rule at the head of this module."""
-    every = tuple(languages)
-    fakes = tuple(language for language in every if language.is_fake)
-    others = tuple(language for language in every if not language.is_fake)
-    if kind == "joint":
-        return [_PieceSet(every, unshift=False, plain=True, shifted=False, share=1)]
-    if not fakes:
-        raise InputError(
-            "--vocab mirror copies the pieces of a language to its fake, and there is no fake "
-            "language here; use --vocab joint"
-        )
-    if {language.source for language in fakes} & {language.source for language in others}:
-        return [_PieceSet(every, unshift=True, plain=True, shifted=True, share=0.5)]
-    sets = [_PieceSet(fakes, True, plain=False, shifted=True, share=len(fakes) / len(every))]
-    if others:
-        share = len(others) / len(every)
-        sets.append(_PieceSet(others, True, plain=True, shifted=False, share=share))
-    return sets
+def too_large(vocab_size: int, largest: int) -> InputError:
+    """What to say of a vocabulary that the text cannot fill."""
+    too_little = "; give more text" if largest < MINIMUM_VOCAB_SIZE else ""
+    return InputError(
+        f"--vocab-size {vocab_size} is more than the text can fill; "
+        f"the largest possible here is {largest}{too_little}"
+    )
 
 
 def _attempt(
     vocab_size: int,
-    sets: Sequence[_PieceSet],
+    sets: Sequence[PieceSet],
     counts: Mapping[str, Counter[str]],
     num_languages: int,
     work_directory: Path,
@@ -219,37 +200,39 @@ def _attempt(
             needed = vocab_size
             while _num_pieces(needed, piece_set, num_languages) < error.needed:
                 needed += 1
-            raise InputError(
-                f"--vocab-size {vocab_size} is too small for the characters of the text; "
-                f"give at least {needed}"
-            ) from None
+            raise TooSmall(vocab_size, needed) from None
         entries += piece_set.entries(pieces)
     if smaller < vocab_size:
         return smaller
-    unused = [f"[unused{i}]" for i in range(vocab_size - len(SPECIAL_TOKENS) - len(entries))]
-    tokens = (*SPECIAL_TOKENS, *unused, *(piece.token for piece in entries))
-    scores = (RESERVED_SCORE,) * (vocab_size - len(entries)) + tuple(p.score for p in entries)
-    return Vocabulary(tokens, scores)
+    unique: dict[str, Piece] = {}  # two sets may share some where a fake language keeps words
+    for piece in entries:
+        unique.setdefault(piece.token, piece)
+    return assemble(list(unique.values()), vocab_size)
 
 
-def _num_pieces(vocab_size: int, piece_set: _PieceSet, num_languages: int) -> int:
-    reserved = len(SPECIAL_TOKENS) + num_unused(vocab_size, num_languages)
-    return max(0, int((vocab_size - reserved) * piece_set.share))
+def capacity(vocab_size: int, num_languages: int) -> int:
+    """How many of `vocab_size` entries are neither special nor `[unused…]`."""
+    return max(0, vocab_size - len(SPECIAL_TOKENS) - num_unused(vocab_size, num_languages))
 
 
-def _largest(size: int, attempt: Callable[[int], Vocabulary | int]) -> int:
-    """The largest vocabulary from `size` down that the text fills."""
+def _num_pieces(vocab_size: int, piece_set: PieceSet, num_languages: int) -> int:
+    return int(capacity(vocab_size, num_languages) * piece_set.share)
+
+
+def _largest(too_large: int, size: int, attempt: Callable[[int], Vocabulary | int]) -> int:
+    """The largest vocabulary that the text fills, below one that it does not.
+
+    SentencePiece's answer for a size that it cannot reach is a guess at the largest that it can: it
+    prunes its candidates in rounds, and sometimes stops a few pieces early, sometimes a few late.
+    So the sizes next to it are tried.
+    """
     while isinstance(smaller := attempt(size), int):
-        size = smaller
+        too_large, size = size, smaller
+    step = 1
+    while too_large - size > 1:
+        middle = min(size + step, (size + too_large) // 2)
+        if isinstance(attempt(middle), int):
+            too_large, step = middle, 1
+        else:
+            size, step = middle, 2 * step
     return size
-
-
-def _unshifted(words: Counter[str]) -> Counter[str]:
-    originals = fake_to_plain("\n".join(words)).split("\n")
-    return Counter(dict(zip(originals, words.values(), strict=True)))
-
-
-def _shifted(token: str) -> str:
-    if token.startswith(CONTINUATION):
-        return CONTINUATION + plain_to_fake(token.removeprefix(CONTINUATION))
-    return plain_to_fake(token)

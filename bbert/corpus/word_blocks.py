@@ -10,6 +10,7 @@ Shape suffixes: `W` words, `S` sentences, `B` bytes.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -20,6 +21,7 @@ import numpy.typing as npt
 BLOCK_BYTES = 4 << 20  # small enough for a core's cache, large enough to meet each word often
 
 _SPACE, _NEWLINE = 0x20, 0x0A
+_BLANK_LINE = re.compile(rb"\n *(?=\n)")  # begun by a literal: twenty times as fast
 
 
 class WordBlock(NamedTuple):
@@ -50,24 +52,24 @@ def word_blocks(
         on_read: called with the megabytes of the file that each block took (compressed size).
     """
     after_blank_line = True
-    for text in _line_blocks(text_file, block_bytes or BLOCK_BYTES, on_read):
-        block, after_blank_line = _take_apart(text, after_blank_line)
+    for text in line_blocks(text_file, block_bytes, on_read):
+        block, after_blank_line = take_apart(text, after_blank_line)
         yield block
 
 
 def count_sentences(text_file: Path) -> int:
     """Number of lines that are not blank."""
-    total, last = 0, _NEWLINE
-    for text in _line_blocks(text_file, BLOCK_BYTES, None):
-        buffer_B = np.frombuffer(text, np.uint8)
-        ends = buffer_B == _NEWLINE
-        total += int(np.count_nonzero(ends[1:] & ~ends[:-1])) + int(ends[0] and last != _NEWLINE)
-        last = buffer_B[-1]
-    return total
+    return sum(num_sentences(text) for text in line_blocks(text_file))
 
 
-def _take_apart(text: bytes, after_blank_line: bool) -> tuple[WordBlock, bool]:
-    """The block and whether its last line is blank."""
+def num_sentences(text: bytes) -> int:
+    """Number of lines that are not blank, of whole lines."""
+    is_first_blank = not text[: text.index(b"\n")].strip(b" ")
+    return text.count(b"\n") - len(_BLANK_LINE.findall(text)) - is_first_blank
+
+
+def take_apart(text: bytes, after_blank_line: bool) -> tuple[WordBlock, bool]:
+    """One block of whole lines in words, and whether its last line is blank."""
     import pyarrow
 
     buffer_B = np.frombuffer(text, np.uint8)
@@ -102,10 +104,14 @@ def _take_apart(text: bytes, after_blank_line: bool) -> tuple[WordBlock, bool]:
     return block, bool(is_blank[-1])
 
 
-def _line_blocks(
-    text_file: Path, block_bytes: int, on_read: Callable[[float], None] | None
+def line_blocks(
+    text_file: Path,
+    block_bytes: int | None = None,
+    on_read: Callable[[float], None] | None = None,
 ) -> Iterator[bytes]:
-    """Whole lines, about `block_bytes` at a time; every line ends with a line break."""
+    """Whole lines, about `block_bytes` at a time (`BLOCK_BYTES` without it); every line ends with a
+    line break."""
+    block_bytes = block_bytes or BLOCK_BYTES
     with text_file.open("rb") as file:
         stream = _decompressed(file, text_file)
         rest, position = b"", 0

@@ -14,27 +14,26 @@ from pathlib import Path
 
 import numpy as np
 
+from bbert.corpus.language_shares import sample_sizes
 from bbert.corpus.word_blocks import WordBlock, count_sentences, word_blocks
 
 _PURPOSE = 0x57_53  # keeps these random numbers apart from those of other purposes
 
 
 def count_words(
-    text_files: Mapping[str, Path], sample_sentences: int, seed: int
+    text_files: Mapping[str, Path], sample_sentences: int, seed: int, smoothing: float = 1.0
 ) -> dict[str, Counter[str]]:
     """Word counts of each language in a sample of at most `sample_sentences` sentences.
 
-    Each language gives sentences in proportion to its number of them, drawn without replacement.
+    Each language gives sentences in its smoothed share (1: its natural one), drawn without
+    replacement; where it has fewer, it gives every sentence once, twice, ... and draws the rest.
     """
     totals = {language: count_sentences(path) for language, path in text_files.items()}
-    total = sum(totals.values())
+    wanted = sample_sizes(totals, smoothing, sample_sentences)
     counts = {}
     for language, path in text_files.items():
-        wanted = totals[language]
-        if total > sample_sentences:
-            wanted = round(sample_sentences * totals[language] / total)
         rng = np.random.default_rng([seed, _PURPOSE, zlib.crc32(language.encode())])
-        counts[language] = _count(word_blocks(path), totals[language], wanted, rng)
+        counts[language] = _count(word_blocks(path), totals[language], wanted[language], rng)
     return counts
 
 
@@ -43,18 +42,19 @@ def _count(
 ) -> Counter[str]:
     """Word counts of `num_wanted` of `num_sentences` sentences, in one pass."""
     counts: Counter[bytes] = Counter()
+    times_each, num_wanted = divmod(num_wanted, num_sentences) if num_sentences else (0, 0)
     for block in blocks:
         words_W, in_block = block.words_W, len(block.sentence_lengths_S)
-        if num_wanted < num_sentences:
+        occurrences = times_each * np.bincount(words_W, minlength=len(block.types))
+        if num_wanted:
             # How many of the wanted sentences lie in this block, then which.
             drawn = int(rng.hypergeometric(in_block, num_sentences - in_block, num_wanted))
             chosen_S = np.zeros(in_block, np.bool_)
             chosen_S[rng.choice(in_block, drawn, replace=False)] = True
             words_W = words_W[np.repeat(chosen_S, block.sentence_lengths_S)]
-        else:
-            drawn = in_block
-        num_sentences, num_wanted = num_sentences - in_block, num_wanted - drawn
-        occurrences = np.bincount(words_W, minlength=len(block.types))
+            occurrences += np.bincount(words_W, minlength=len(block.types))
+            num_wanted -= drawn
+        num_sentences -= in_block
         for index in np.flatnonzero(occurrences).tolist():
             counts[block.types[index]] += int(occurrences[index])
     return Counter({word.decode(): count for word, count in counts.items()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,7 +14,7 @@ from bbert.finetune.heads import HEADS
 from bbert.finetune.layer_sets import ALL, check_sweep, parse_layers, split_embeddings
 from bbert.finetune.recipes import RECIPES
 from bbert.finetune.tasks import TASKS
-from bbert.stage_config import StageConfig
+from bbert.stage_config import EXECUTION, Repeated, StageConfig, Switch
 
 # The tables decide what there is; the help and the checks below follow them.
 TaskName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join(TASKS) + "}")]
@@ -29,6 +29,7 @@ _POSITIVE = (
     "max_train_examples", "max_eval_examples", "batch_size",
     "learning_rate", "adam_epsilon", "seeds",
 )  # fmt: skip
+_OF_TASKS = {"illegal_tags": ("ner",), "relations": ("parsing",)}
 _SHORTEST = 8
 
 
@@ -45,13 +46,27 @@ class FinetuneConfig(StageConfig):
     task: TaskName = "ner"
     """What to learn."""
     data: Path | None = None
-    """Folder with the task's files, or a folder with such folders; a model of the embedded sample
-    takes the sample's."""
+    """Folder with the task's files, or a folder with such folders, or the hub id (owner/name) of a
+    data set; a model of the embedded sample takes the sample's."""
     train_lang: str | None = None
     """Source language; enfake is the data of en as Fake-English. The model's first without it.
     Several (en,es) make one run each."""
     eval_langs: tuple[str, ...] = ()
-    """Languages to test on; all languages of the model without it."""
+    """Languages to test on; all languages of the model without it. en-es: the first text of every
+    pair in en, the second in es (xnli, pawsx)."""
+    eval_set: Repeated = ()
+    """A further test set, NAME=LANGUAGE:PATH, with PATH a file or a folder of the task's files; one
+    row of the results each, under its name."""
+    encoding: str | None = None
+    """Encoding of task files that are not UTF-8, e.g. latin-1."""
+    illegal_tags: Literal["refuse", "repair"] | None = None
+    """Entity tags that their scheme forbids: stop with file and line (refuse, default), or let what
+    goes on with no entity begin one (repair); repairs are counted."""
+    relations: Literal["universal", "subtypes"] | None = None
+    """Dependency relations of parsing: without subtypes (universal, default) or with them."""
+    too_long: Literal["window", "wrong", "cut"] | None = None
+    """Texts beyond --max-length: overlapping windows (window, default for words), what is cut off
+    counts as wrong (wrong, default for pairs), or the rest is scored (cut; pairs only)."""
     head: HeadName = None
     """Task layer; by default the task's usual one."""
     fusion: FusionName = "last"
@@ -68,6 +83,8 @@ class FinetuneConfig(StageConfig):
     each for several sets (none/1-2/3-4), or layers, pairs, triples, thirds for all such groups."""
     init: Literal["bert", "torch"] | None = None
     """Distribution for --random-init: N(0, 0.02) as BERT (default), or PyTorch's own."""
+    freeze: str | None = None
+    """Parts of the encoder that do not learn: all, embeddings, or layers, e.g. embeddings,1-3."""
     freeze: str | None = None
     """Parts of the encoder that do not learn: all, embeddings, or layers, e.g. embeddings,1-3."""
     recipe: RecipeName = None
@@ -99,6 +116,10 @@ class FinetuneConfig(StageConfig):
     """Runs with the seeds SEED, SEED+1, … (default 1; more on the sample); all values are kept."""
     precision: Literal["fp32", "bf16"] | None = None
     """Arithmetic: bf16 on a GPU that has it, else fp32."""
+    allow_pickle: Switch = field(default=False, metadata=EXECUTION)
+    """Read weights from pytorch_model.bin where a model has no safetensors."""
+    trust_remote_code: Switch = field(default=False, metadata=EXECUTION)
+    """Run the Python code that a model folder or hub id brings along."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -134,6 +155,13 @@ class FinetuneConfig(StageConfig):
             raise ValueError("--init says how --random-init draws; give --random-init too")
         if self.epochs is not None and self.epochs < 0:
             raise ValueError(f"--epochs {self.epochs} is negative; 0 tests without tuning")
+        if self.freeze not in (None, ALL):
+            try:
+                split_embeddings(self.freeze)
+            except ValueError as error:
+                raise ValueError(f"--freeze: {error}") from None
+        if self.epochs is not None and self.epochs < 0:
+            raise ValueError(f"--epochs {self.epochs} is negative; 0 tests without tuning")
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -146,6 +174,19 @@ class FinetuneConfig(StageConfig):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise ValueError(f"{_flag(name)} {value} must be a share from 0 to less than 1")
+        if self.encoding is not None:
+            _check_encoding(self.encoding)
+        for option, tasks in _OF_TASKS.items():
+            if getattr(self, option) is not None and self.task not in tasks:
+                raise ValueError(
+                    f"{_flag(option)} is an option of task {', '.join(tasks)}; "
+                    f"{self.task} has no use for it"
+                )
+        if self.eval_set:
+            from bbert.finetune.evaluation_sets import parse_named_set
+
+            for text in self.eval_set:
+                parse_named_set(text)
         repeated = [lang for lang in self.eval_langs if self.eval_langs.count(lang) > 1]
         if repeated:
             raise ValueError(f"--eval-langs names {repeated[0]} twice")
@@ -155,6 +196,13 @@ def resolved(value: Value | None) -> Value:
     """An option of a resolved configuration, which has a value."""
     assert value is not None
     return value
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        b"".decode(name)
+    except LookupError:
+        raise ValueError(f"--encoding {name!r} is unknown; e.g. latin-1, cp1252, utf-16") from None
 
 
 def _one_of(flag: str, value: str, table: Mapping[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""Load an encoder and its tokenizer from a model folder; no network, no code from the folder.
+"""Load an encoder and its tokenizer from a model folder, without the network.
+
+Code that the folder brings along runs only where the user trusts it; pickled weights are read only
+where allowed, and then by torch's reader of tensors, which runs none of what a pickle may hold.
 
 For a model of bbert every text goes through the pipeline of its corpus (`Language.apply`) before it
 is cut into word-pieces; for a foreign model (mBERT, XLM-R) only where the language has
@@ -40,21 +43,30 @@ class PieceIds:
         self.tokenizer: Any = _load_tokenizer(folder)
         self.own_model = bool(folder.own)
         self.separators: dict[str, int] = dict(folder.own.get("language_separators") or {})
-        self.double_separator = folder.config["model_type"] != "bert"
+        self.double_separator = folder.config["model_type"] in ("roberta", "xlm-roberta")
         self.num_segments = int(folder.config.get("type_vocab_size", 1))
         self.cls_id = self._special("cls", folder)
         self.sep_id = self._special("sep", folder)
         self.pad_id = self._special("pad", folder)
         self.unk_id = self._special("unk", folder)
+        self.space_belongs_to_word = _space_belongs_to_word(self.tokenizer)
 
-    def cut(self, texts: Sequence[str], language: Language) -> list[npt.NDArray[np.int32]]:
-        """Word-piece ids of every text, without specials."""
+    def cut(
+        self, texts: Sequence[str], language: Language, words: bool = False
+    ) -> list[npt.NDArray[np.int32]]:
+        """Word-piece ids of every text, without specials.
+
+        Where `words`, the texts are single words of sentences: a byte-level tokenizer, for which a
+        space belongs to the word after it, cuts them as it does behind a space.
+        """
         if not texts:
             return []
         if self.own_model or language.interventions:
             lines = [text.replace("\n", " ").replace("\r", " ") for text in texts]
             texts = language.apply("\n".join(lines)).split("\n")
             assert len(texts) == len(lines)
+        if words and self.space_belongs_to_word:
+            texts = [f" {text}" for text in texts]
         encoded = self.tokenizer(
             list(texts), add_special_tokens=False, return_attention_mask=False,
             return_token_type_ids=False, verbose=False,
@@ -92,8 +104,9 @@ def load_encoder(folder: ModelFolder, seed: int) -> Encoder:
         torch.manual_seed(seed)
         try:
             module, info = AutoModel.from_pretrained(
-                folder.path, local_files_only=True, trust_remote_code=False,
-                use_safetensors=True, output_loading_info=True, dtype=torch.float32,
+                folder.path, local_files_only=True, trust_remote_code=folder.trusted,
+                use_safetensors=not folder.pickled, weights_only=True, output_loading_info=True,
+                dtype=torch.float32,
             )  # fmt: skip
         except Exception as error:  # safetensors, JSON, shapes: the library has a class for each
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
@@ -116,7 +129,7 @@ def _load_tokenizer(folder: ModelFolder) -> Any:
     with quiet_transformers():
         try:
             tokenizer = AutoTokenizer.from_pretrained(
-                folder.path, local_files_only=True, trust_remote_code=False
+                folder.path, local_files_only=True, trust_remote_code=folder.trusted
             )
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
@@ -129,6 +142,12 @@ def _load_tokenizer(folder: ModelFolder) -> Any:
             "they do not belong together"
         )
     return tokenizer
+
+
+def _space_belongs_to_word(tokenizer: Any) -> bool:
+    """Whether a word behind a space is cut otherwise than at the start of a text."""
+    alone, behind = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a", " a"))
+    return alone != behind
 
 
 @contextmanager

@@ -7,8 +7,9 @@ Words of a labelled sentence are cut one by one, so that labels stay with their 
 tokenisation splits a word ("U.S."), the pieces of all its parts belong to it, and its first piece
 speaks for it. A word that gives no piece at all is [UNK]. Every word type is cut once.
 
-Too long: word-pieces beyond the limit are cut off. A word whose first piece is lost is counted, and
-counts as wrongly predicted in evaluation. A pair loses word-pieces from its longer text first.
+Too long (`--too-long`): a sentence is read in windows that overlap (`windows.py`), in training as
+in testing, so that every word is seen. Or word-pieces beyond the limit are cut off, and words whose
+first piece is lost are counted. A pair loses word-pieces from its longer text, and is counted.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import numpy.typing as npt
 from bbert.errors import InputError
 from bbert.finetune.encoder import PieceIds
 from bbert.finetune.tasks.task import Example, Sentence, TextPair
+from bbert.finetune.tasks.trees import arc_of
+from bbert.finetune.windows import windows_of
 from bbert.languages import Language
 
 Ids = npt.NDArray[np.int32]
@@ -32,12 +35,17 @@ class EncodedExamples:
     """Examples as a model reads them, in file order.
 
     Attributes:
-        ids: word-piece ids of every example with its specials.
+        ids: word-piece ids of every example with its specials; the windows of a long sentence one
+            after the other.
         word_positions: where the words' first pieces are; None for pairs.
         second_starts: where the second text begins; None where the encoder has one segment.
         labels: label ids of the words that are within the limit, or one of the pair.
         pad_id: id for padding.
-        counts: `truncated_examples`, `truncated_words` (first piece lost), `words_without_pieces`.
+        windows: example → lengths of its windows, of those that have several.
+        heads: of tasks with trees, the heads of the words (from 1, 0 the root); else None.
+        cut: rows that lost word-pieces.
+        counts: `truncated_examples`, `truncated_words` (first piece lost), `words_without_pieces`,
+            `windowed_examples`.
     """
 
     ids: list[Ids]
@@ -45,12 +53,26 @@ class EncodedExamples:
     second_starts: npt.NDArray[np.int64] | None
     labels: list[Ids]
     pad_id: int
+    windows: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    heads: list[Ids] | None = None
+    cut: frozenset[int] = frozenset()
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Word-pieces of every example."""
-        return np.array([len(row) for row in self.ids], np.int64)
+        """Word-pieces of every example, of its longest window where it has several."""
+        lengths = np.array([len(row) for row in self.ids], np.int64)
+        for row, parts in self.windows.items():
+            lengths[row] = max(parts)
+        return lengths
+
+    @property
+    def num_windows(self) -> npt.NDArray[np.int64]:
+        """Windows of every example."""
+        numbers = np.ones(len(self.ids), np.int64)
+        for row, parts in self.windows.items():
+            numbers[row] = len(parts)
+        return numbers
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -61,31 +83,36 @@ class LabelIds:
     """Label → id, with a message for a label that the training data do not have."""
 
     ids: Mapping[str, int]
+    arcs: bool = False
 
     def of(self, example: Example, first: int) -> list[int]:
         """Ids of the first `first` labels; all labels are checked."""
-        for word, label in enumerate(example.labels):
+        labels = example.labels
+        if self.arcs:
+            labels = tuple(arc_of(label)[1] for label in labels)
+        for word, label in enumerate(labels):
             if label not in self.ids:
-                where = f"{example.file}:{example.line + word}"
                 raise InputError(
-                    f"{where}: label {label!r} does not occur in the training data "
+                    f"{example.where(word)}: label {label!r} does not occur in the training data "
                     f"(there: {', '.join(self.ids)})"
                 )
-        return [self.ids[label] for label in example.labels[:first]]
+        return [self.ids[label] for label in labels[:first]]
 
 
 class PieceCutter:
     """Texts of one language to word-piece ids, every distinct text cut once."""
 
-    def __init__(self, pieces: PieceIds, language: Language) -> None:
-        self.pieces, self.language = pieces, language
+    def __init__(self, pieces: PieceIds, language: Language, of_words: bool) -> None:
+        self.pieces, self.language, self.of_words = pieces, language, of_words
         self.separator = pieces.separator(language.name)
         self._known: dict[str, Ids] = {}
 
     def learn(self, texts: Iterable[str]) -> None:
         """Cut the texts that are new, all in one call."""
         new = sorted(set(texts) - self._known.keys())
-        self._known.update(zip(new, self.pieces.cut(new, self.language), strict=True))
+        self._known.update(
+            zip(new, self.pieces.cut(new, self.language, self.of_words), strict=True)
+        )
 
     def __getitem__(self, text: str) -> Ids:
         return self._known[text]
@@ -97,8 +124,12 @@ def encode_examples(
     pieces: PieceIds,
     labels: Sequence[str],
     max_length: int,
+    *,
+    second_language: Language | None = None,
+    too_long: str = "window",
+    arcs: bool = False,
 ) -> EncodedExamples:
-    """Encode the examples of one language.
+    """Encode the examples of one language, or of a pair of languages.
 
     Args:
         examples: sentences or pairs, not mixed.
@@ -106,49 +137,78 @@ def encode_examples(
         pieces: the tokenizer of the model.
         labels: the labels in the order of their ids.
         max_length: word-pieces of an example at most, specials counted.
+        second_language: of the second text of every pair, where it is another.
+        too_long: "window", or anything else to cut; pairs are always cut.
+        arcs: whether labels are heads and relations, see `trees.py`.
 
     Raises:
         InputError: a label that is not in `labels`, with file and line.
     """
-    label_ids = LabelIds({label: number for number, label in enumerate(labels)})
-    cutter = PieceCutter(pieces, language)
+    label_ids = LabelIds({label: number for number, label in enumerate(labels)}, arcs)
     if isinstance(examples[0], Sentence):
         sentences = [example for example in examples if isinstance(example, Sentence)]
-        return _encode_sentences(sentences, cutter, label_ids, max_length)
+        cutter = PieceCutter(pieces, language, of_words=True)
+        return _encode_sentences(sentences, cutter, label_ids, max_length, too_long == "window")
     pairs = [example for example in examples if isinstance(example, TextPair)]
-    return _encode_pairs(pairs, cutter, cutter, label_ids, max_length)
+    first = second = PieceCutter(pieces, language, of_words=False)
+    if second_language is not None:
+        second = PieceCutter(pieces, second_language, of_words=False)
+    return _encode_pairs(pairs, first, second, label_ids, max_length)
 
 
 def _encode_sentences(
-    sentences: Sequence[Sentence], cutter: PieceCutter, label_ids: LabelIds, max_length: int
+    sentences: Sequence[Sentence],
+    cutter: PieceCutter,
+    label_ids: LabelIds,
+    max_length: int,
+    in_windows: bool,
 ) -> EncodedExamples:
     pieces = cutter.pieces
     cutter.learn(word for sentence in sentences for word in sentence.words)
     unknown = np.array([pieces.unk_id], np.int32)
     room = max_length - 2
-    encoded = EncodedExamples([], [], None, [], pieces.pad_id)
+    encoded = EncodedExamples([], [], None, [], pieces.pad_id, heads=[] if label_ids.arcs else None)
     assert encoded.word_positions is not None
-    truncated = lost = without = 0
-    for sentence in sentences:
+    lost = without = 0
+    cut_rows = []
+    for row, sentence in enumerate(sentences):
         cut = [cutter[word] for word in sentence.words]
         without += sum(not len(word) for word in cut)
         cut = [word if len(word) else unknown for word in cut]
         starts = np.cumsum([0, *(len(word) for word in cut[:-1])])
-        kept = int(np.searchsorted(starts, room))
         body = np.concatenate(cut)
-        truncated += len(body) > room
-        lost += len(cut) - kept
-        ids = np.empty(min(len(body), room) + 2, np.int32)
-        ids[0], ids[1:-1], ids[-1] = pieces.cls_id, body[:room], cutter.separator
-        encoded.ids.append(ids)
-        encoded.word_positions.append((starts[:kept] + 1).astype(np.int32))
+        kept = len(cut)
+        if len(body) > room and in_windows:
+            parts, positions = windows_of(starts, len(body), room)
+            framed = [_framed(body[start:end], cutter) for start, end in parts]
+            encoded.windows[row] = tuple(len(part) for part in framed)
+            encoded.ids.append(np.concatenate(framed))
+            encoded.word_positions.append(positions)
+        else:
+            if len(body) > room:
+                kept = int(np.searchsorted(starts, room))
+                lost += len(cut) - kept
+                cut_rows.append(row)
+            encoded.ids.append(_framed(body[:room], cutter))
+            encoded.word_positions.append((starts[:kept] + 1).astype(np.int32))
         encoded.labels.append(np.array(label_ids.of(sentence, kept), np.int32))
+        if encoded.heads is not None:
+            heads = [arc_of(label)[0] for label in sentence.labels[:kept]]
+            encoded.heads.append(np.array(heads, np.int32))
+    encoded.cut = frozenset(cut_rows)
     encoded.counts = {
-        "truncated_examples": truncated,
+        "truncated_examples": len(cut_rows),
         "truncated_words": lost,
+        "windowed_examples": len(encoded.windows),
         "words_without_pieces": without,
     }
     return encoded
+
+
+def _framed(body: Ids, cutter: PieceCutter) -> Ids:
+    ids = np.empty(len(body) + 2, np.int32)
+    ids[0], ids[1:-1], ids[-1] = cutter.pieces.cls_id, body, cutter.separator
+    return ids
 
 
 def _encode_pairs(
@@ -169,11 +229,11 @@ def _encode_pairs(
     room = max_length - len(begin) - len(between) - len(end)
     encoded = EncodedExamples([], None, None, [], pieces.pad_id)
     second_starts = []
-    truncated = 0
-    for pair in pairs:
+    truncated = []
+    for row, pair in enumerate(pairs):
         first, second = first_cutter[pair.first], second_cutter[pair.second]
         if len(first) + len(second) > room:
-            truncated += 1
+            truncated.append(row)
             kept = _longest_first(len(first), len(second), room)
             first, second = first[: kept[0]], second[: kept[1]]
         encoded.ids.append(np.concatenate([begin, first, between, second, end]))
@@ -181,7 +241,8 @@ def _encode_pairs(
         encoded.labels.append(np.array(label_ids.of(pair, 1), np.int32))
     if pieces.num_segments > 1:
         encoded.second_starts = np.array(second_starts, np.int64)
-    encoded.counts = {"truncated_examples": truncated}
+    encoded.cut = frozenset(truncated)
+    encoded.counts = {"truncated_examples": len(truncated)}
     return encoded
 
 

@@ -7,13 +7,12 @@ this machine shows on a short matrix product, of which fine-tuning reaches about
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 from bbert.finetune.config import resolved
+from bbert.finetune.evaluation_sets import EvaluationSet
 from bbert.finetune.plan import Plan
+from bbert.finetune.read_examples import read_evaluation_set
 from bbert.finetune.tasks.task import Sentence
-from bbert.languages import Language
 
 _SHARE_OF_PEAK = 0.33
 _PIECES_PER_WORD = 1.5
@@ -27,10 +26,11 @@ def estimates(plan: Plan) -> dict[str, str]:
     intermediate = int(model.get("intermediate_size", 4 * hidden))
     body = depth * (4 * hidden * hidden + 2 * hidden * intermediate)
     embeddings = (int(model["vocab_size"]) + int(model["max_position_embeddings"])) * hidden
-    per_epoch = _pieces(plan, plan.train.files, plan.train_language.source, training=True)
+    trained_on = EvaluationSet(plan.train.split, plan.train.files, plan.train_language)
+    per_epoch = _pieces(plan, trained_on, training=True)
     pieces = 3 * resolved(config.epochs) * per_epoch  # forward and backward
-    for name, files in plan.evaluation.items():
-        pieces += _pieces(plan, files.files, Language.parse(name).source, training=False)
+    for rows in plan.evaluation.values():
+        pieces += _pieces(plan, rows, training=False)
     operations = 2 * body * pieces * resolved(config.seeds)
     seconds = operations / (_operations_per_second() * _SHARE_OF_PEAK)
     weights = body + embeddings
@@ -42,10 +42,10 @@ def estimates(plan: Plan) -> dict[str, str]:
     }
 
 
-def _pieces(plan: Plan, files: Sequence[Path], language: str, training: bool) -> float:
-    """Word-pieces of one pass over the examples of `files`."""
+def _pieces(plan: Plan, rows: EvaluationSet, training: bool) -> float:
+    """Word-pieces of one pass over the examples of `rows`."""
     config = plan.config
-    examples = plan.task.read(files, language)
+    examples = read_evaluation_set(plan.task, rows, config).examples
     words = sum(
         len(e.words) if isinstance(e, Sentence) else len(f"{e.first} {e.second}".split())
         for e in examples

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from bbert.errors import InputError
 from bbert.finetune.config import resolved
 from bbert.finetune.encoder import PieceIds
 from bbert.finetune.encoding import EncodedExamples, encode_examples
+from bbert.finetune.evaluation_sets import EvaluationSet
 from bbert.finetune.plan import Plan
+from bbert.finetune.read_examples import ReadExamples, read_evaluation_set
 from bbert.finetune.reversed_order import in_reverse
 from bbert.finetune.tasks.find_files import SplitFiles
 from bbert.finetune.tasks.task import Example
-from bbert.languages import Language
 
 logger = logging.getLogger(__name__)
 
 _TRAIN_PART, _EVAL_PART = range(2)
+_USUAL = ("utf-8", "IOB2")
 
 
 @dataclass(frozen=True)
 class ExampleSet:
-    """Examples of one language and split, as text and as ids."""
+    """Examples of one language and split, as text and as ids.
+
+    `second_language` is that of the second text of every pair, where it is another; `notes` says
+    what was noticed in the files.
+    """
 
     language: str
     files: SplitFiles
     examples: list[Example]
     encoded: EncodedExamples
+    second_language: str | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def gold(self) -> list[tuple[str, ...]]:
@@ -57,35 +66,50 @@ def load_data(plan: Plan) -> RunData:
     """
     config, task = plan.config, plan.task
     pieces = PieceIds(plan.model)
-    read: dict[tuple[SplitFiles, str], list[Example]] = {}
+    read: dict[tuple[SplitFiles, str, str], ReadExamples] = {}
 
-    def examples_of(files: SplitFiles, language: Language) -> list[Example]:
-        key = (files, language.source)  # en and enfake share their file
+    def read_once(rows: EvaluationSet) -> ReadExamples:
+        # en and enfake share their files, and so do all sets that are the same texts
+        plain = SplitFiles(rows.split, rows.all_files)
+        second = rows.second_language.source if rows.second_language else ""
+        key = (plain, rows.language.source, second)
         if key not in read:
-            read[key] = task.read(files.files, language.source)
+            read[key] = read_evaluation_set(task, rows, config)
         return read[key]
 
-    everything = examples_of(plan.train, plan.train_language)
-    labels = task.label_set(everything)
-
-    def encoded(files: SplitFiles, name: str, chosen: list[Example]) -> ExampleSet:
-        language = Language.parse(name)
+    def example_set(
+        rows: EvaluationSet, name: str, limit: int | None, key: Sequence[int]
+    ) -> ExampleSet:
+        examples, notes = read_once(rows)
+        chosen = some_of(examples, limit, key)
+        language = rows.language
         if language.is_reversed:
             chosen = in_reverse(chosen, task.name)
-        ids = encode_examples(chosen, language, pieces, labels, resolved(config.max_length))
-        _report_truncation(name, files.split, ids)
-        return ExampleSet(name, files, chosen, ids)
+        encoded = encode_examples(
+            chosen, language, pieces, labels, resolved(config.max_length),
+            second_language=rows.second_language, too_long=resolved(config.too_long),
+            arcs=task.arcs,
+        )  # fmt: skip
+        second = rows.second_language.name if rows.second_language else None
+        _report(name, rows.split, notes, encoded)
+        return ExampleSet(language.name, rows, chosen, encoded, second, notes)
 
-    train_part = some_of(everything, config.max_train_examples, (config.seed, _TRAIN_PART))
-    train = encoded(plan.train, plan.train_language.name, train_part)
+    source = plan.train_language
+    trained_on = EvaluationSet(plan.train.split, plan.train.files, source)
+    labels = task.label_set(read_once(trained_on).examples)
+    train = example_set(
+        trained_on, source.name, config.max_train_examples, (config.seed, _TRAIN_PART)
+    )
+    _check_there_is_something_to_learn(train)
 
-    def evaluation_set(files: SplitFiles, name: str) -> ExampleSet:
-        chosen = examples_of(files, Language.parse(name))
+    def evaluation_set(rows: EvaluationSet, name: str) -> ExampleSet:
         # Not keyed by the seed: every run with this option is tested on the same rows.
-        return encoded(files, name, some_of(chosen, config.max_eval_examples, (_EVAL_PART,)))
+        return example_set(rows, name, config.max_eval_examples, (_EVAL_PART,))
 
-    dev = evaluation_set(plan.dev, plan.train_language.name) if plan.dev else None
-    evaluation = {name: evaluation_set(files, name) for name, files in plan.evaluation.items()}
+    dev = None
+    if plan.dev is not None:
+        dev = evaluation_set(EvaluationSet(plan.dev.split, plan.dev.files, source), source.name)
+    evaluation = {name: evaluation_set(rows, name) for name, rows in plan.evaluation.items()}
     return RunData(labels, train, dev, evaluation)
 
 
@@ -97,6 +121,7 @@ def load_data_once(plan: Plan, last: dict[str, Any]) -> RunData:
     config = plan.config
     options = (
         "task", "train_lang", "max_length", "max_train_examples", "max_eval_examples", "seed",
+        "encoding", "illegal_tags", "relations", "too_long",
     )  # fmt: skip
     key = (
         plan.model.path, plan.data, plan.train, plan.dev, tuple(plan.evaluation.items()),
@@ -116,8 +141,22 @@ def some_of(examples: list[Example], number: int | None, key: Sequence[int]) -> 
     return [examples[row] for row in sorted(rows.tolist())]
 
 
-def _report_truncation(name: str, split: str, encoded: EncodedExamples) -> None:
+def _check_there_is_something_to_learn(train: ExampleSet) -> None:
+    first = train.examples[0]
+    if len({label for labels in train.gold for label in labels}) < 2:
+        raise InputError(
+            f"{first.where(0)}: all {len(train.examples):,} training examples have the label "
+            f"{first.labels[0]!r}; there is nothing to learn"
+        )
+
+
+def _report(name: str, split: str, notes: dict[str, Any], encoded: EncodedExamples) -> None:
     counts = {key.replace("_", " "): n for key, n in encoded.counts.items() if n}
-    if counts:
-        said = ", ".join(f"{n:,} {what}" for what, n in counts.items())
-        logger.info("%s %s: %s (of %d examples)", name, split, said, len(encoded))
+    said = [f"{n:,} {what}" for what, n in counts.items()]
+    for what, found in notes.items():
+        if isinstance(found, int):
+            said.append(f"{found:,} {what.replace('_', ' ')}")
+        elif found not in _USUAL:
+            said.append(f"{what.replace('_', ' ')} {found}")
+    if said:
+        logger.info("%s %s: %s (of %d examples)", name, split, ", ".join(said), len(encoded))

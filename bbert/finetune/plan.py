@@ -12,12 +12,14 @@ from typing import Any
 
 from bbert.errors import InputError
 from bbert.finetune.config import FinetuneConfig
+from bbert.finetune.evaluation_sets import EvaluationSet, evaluation_sets, languages_of
 from bbert.finetune.fusion import WITH_GATE, WITH_LAYER
 from bbert.finetune.layer_sets import ALL, split_embeddings
 from bbert.finetune.model_folder import ModelFolder, find_model
 from bbert.finetune.recipes import preset
 from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import SplitFiles, find_data_folder, find_split
+from bbert.finetune.tasks.hub_data import IDENTIFIER, hub_folder
 from bbert.finetune.tasks.task import Task
 from bbert.languages import Language
 from bbert.stage_config import joined_name, knobs_that_differ
@@ -37,7 +39,7 @@ class Plan:
         task, model, data: what, from which encoder, from which folder.
         train: training files of the source language.
         dev: its development files; None where there are none and none are needed.
-        evaluation: language name → files it is tested on.
+        evaluation: name of a row of the results → files it is tested on.
     """
 
     config: FinetuneConfig
@@ -48,13 +50,13 @@ class Plan:
     train_language: Language
     train: SplitFiles
     dev: SplitFiles | None
-    evaluation: dict[str, SplitFiles]
+    evaluation: dict[str, EvaluationSet]
 
     @property
     def inputs(self) -> list[Path]:
         """Every file that the result depends on."""
         splits = [self.train, *self.evaluation.values(), *([self.dev] if self.dev else [])]
-        files = [file for split in splits for file in split.files]
+        files = [file for split in splits for file in split.all_files]
         return [*dict.fromkeys(files), *self.model.input_files]
 
 
@@ -65,17 +67,20 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
         InputError: a model, a folder, a language or a layer that is not there; names what is.
     """
     task = load_task(typed.task)
-    model = model or find_model(typed.work, typed.model)
+    model = model or find_model(
+        typed.work, typed.model, typed.allow_pickle, typed.trust_remote_code
+    )
     values: dict[str, Any] = preset(typed.recipe, typed.task, model.sample is not None)
     values = {name: v for name, v in values.items() if getattr(typed, name) is None}
     values |= {"model": model.reference}
-    values |= _languages(typed, model)
+    values |= _languages(typed, model, task)
     values |= _network_options(typed, task, model)
     values["max_length"] = _max_length(typed, model, values)
-    data = _data(typed, model, task)
+    values["too_long"] = _too_long(typed, task)
     train_language = Language.parse(values["train_lang"])
+    data, identifier = _data(typed, model, task, values)
     folder = find_data_folder(task, data, train_language.source)
-    values["data"] = folder
+    values["data"] = identifier or folder
     if typed.precision is None:
         values["precision"] = _precision()
     config = replace(typed, **values)
@@ -83,28 +88,25 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
     dev = None
     if config.selection == "best-dev":
         dev = find_split(task, folder, train_language.source, ["dev"])
-    evaluation = {
-        name: find_split(task, folder, Language.parse(name).source, ["test", "dev"])
-        for name in config.eval_langs
-    }
+    evaluation = evaluation_sets(task, folder, config.eval_langs, config.eval_set)
     name = typed.name or _run_name(typed, model)
     config = replace(config, name=name)
     return Plan(config, name, task, model, folder, train_language, train, dev, evaluation)
 
 
-def _languages(typed: FinetuneConfig, model: ModelFolder) -> dict[str, Any]:
+def _languages(typed: FinetuneConfig, model: ModelFolder, task: Task) -> dict[str, Any]:
     train = typed.train_lang or next(iter(model.languages), None)
     if train is None:
         raise InputError(
             f"{model.path} does not say its languages; give --train-lang (and --eval-langs)"
         )
     evaluation = typed.eval_langs or model.languages or (train,)
-    for option, names in (("--train-lang", (train,)), ("--eval-langs", evaluation)):
-        for name in names:
-            try:
-                Language.parse(name)
-            except InputError as error:
-                raise InputError(f"{option}: {error}") from None
+    try:
+        Language.parse(train)
+    except InputError as error:
+        raise InputError(f"--train-lang: {error}") from None
+    for name in evaluation:
+        languages_of(name, task, "--eval-langs")
     return {"train_lang": train, "eval_langs": tuple(evaluation)}
 
 
@@ -142,9 +144,27 @@ def _max_length(typed: FinetuneConfig, model: ModelFolder, values: dict[str, Any
     return typed.max_length
 
 
-def _data(typed: FinetuneConfig, model: ModelFolder, task: Task) -> Path:
+def _too_long(typed: FinetuneConfig, task: Task) -> str:
+    chosen = typed.too_long or task.too_long[0]
+    if chosen not in task.too_long:
+        raise InputError(
+            f"--too-long {chosen} does not fit task {task.name}: use {', '.join(task.too_long)}"
+        )
+    return chosen
+
+
+def _data(
+    typed: FinetuneConfig, model: ModelFolder, task: Task, values: dict[str, Any]
+) -> tuple[Path, Path | None]:
+    """The folder to look in; and what was typed, where that is the id of a data set."""
     if typed.data is not None:
-        return typed.data.expanduser().resolve()
+        folder = typed.data.expanduser()
+        if folder.exists() or not IDENTIFIER.fullmatch(str(typed.data)):
+            return folder.resolve(), None
+        names = [values["train_lang"], *values["eval_langs"]]
+        spoken = [languages_of(name, task, "--eval-langs") for name in names]
+        sources = [language.source for pair in spoken for language in pair if language]
+        return hub_folder(str(typed.data), list(dict.fromkeys(sources))), typed.data
     if model.sample is None:
         raise InputError(
             f"--data is needed: a folder with files of task {task.name} ({task.looked_for}); "
@@ -160,7 +180,7 @@ def _data(typed: FinetuneConfig, model: ModelFolder, task: Task) -> Path:
         "with %s",
         model.sample, task.looked_for,
     )  # fmt: skip
-    return model.sample.resolve()
+    return model.sample.resolve(), None
 
 
 def _precision() -> str:

@@ -11,13 +11,10 @@ from collections.abc import Mapping
 from statistics import fmean, stdev
 from typing import Any
 
+from bbert.finetune.config import resolved
 from bbert.finetune.examples import ExampleSet, RunData
 from bbert.finetune.plan import Plan
-
-_TRUNCATION = {
-    "words": "a word whose first word-piece is cut off counts as predicted {label!r}",
-    "pair": "the longer text loses word-pieces first; the pair is scored as usual",
-}
+from bbert.finetune.tasks.task import TOO_LONG
 
 SeedScores = Mapping[str, Mapping[str, float]]
 """language → metric → score of one seed."""
@@ -69,6 +66,8 @@ def results(
         "init": config.init,
         "freeze": config.freeze,
         "epochs": config.epochs,
+        "freeze": config.freeze,
+        "epochs": config.epochs,
         "recipe": config.recipe,
         "selection": config.selection,
         "seeds": list(scores),
@@ -79,7 +78,8 @@ def results(
         "languages": languages,
         "cross_lingual_gap": gap,
         "failures": dict(failures),
-        "truncation": _TRUNCATION[task.unit].format(label=task.missing_label),
+        "too_long": config.too_long,
+        "truncation": TOO_LONG[resolved(config.too_long)],
         "predictions": {str(s): predictions_folder(s, first=config.seed) for s in scores},
     }
 
@@ -97,6 +97,8 @@ def _language(
     metrics = next(iter(scores.values()), {})
     return {
         "n": len(examples.examples),
+        "language": examples.language,
+        "second_language": examples.second_language,
         "values": values,
         "seeds": list(scores),
         "mean": fmean(values) if values else None,
@@ -114,4 +116,5 @@ def _examples(examples: ExampleSet) -> dict[str, Any]:
         "files": [file.name for file in examples.files.files],
         "labels": sum(map(len, examples.gold)),
         **examples.encoded.counts,
+        "reading": examples.notes,
     }

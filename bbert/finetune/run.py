@@ -33,7 +33,7 @@ LastData = dict[str, Any]
 
 def run(config: FinetuneConfig) -> RunDirectory | DryRun | Grid:
     """Fine-tune, test and write the run directory, or say what that would cost."""
-    model = find_model(config.work, config.model)
+    model = find_model(config.work, config.model, config.allow_pickle, config.trust_remote_code)
     cells = cells_of(config, model.depth)
     if len(cells) == 1:
         return run_cell(make_plan(cells[0][1], model))
@@ -91,12 +91,17 @@ def _announce(plan: Plan) -> None:
 
 
 def _finetune(plan: Plan, run: Run, last_data: LastData) -> None:
+    from bbert.finetune.contamination import contamination_once, report
     from bbert.finetune.examples import load_data_once
     from bbert.finetune.results import predictions_folder, results
     from bbert.finetune.seed_run import run_seed, write_gold
 
     first = plan.config.seed
     data = load_data_once(plan, last_data)
+    with run.step("contamination") as checked:
+        if not checked.done:
+            checked.counts.update(contamination_once(plan, data, last_data))
+            report(checked.counts)
     outcomes: dict[int, dict[str, Any]] = {}
     failures: dict[str, str] = {}
     for seed in range(first, first + resolved(plan.config.seeds)):
@@ -125,6 +130,7 @@ def _finetune(plan: Plan, run: Run, last_data: LastData) -> None:
             stream.writelines(json.dumps(row) + "\n" for row in outcome["epochs"])
     scores = {seed: outcome["scores"] for seed, outcome in outcomes.items()}
     content = results(plan, data, scores, notes, failures)
+    content["contamination"] = checked.counts
     write_json_atomically(run.path / "results.json", content)
     run.extra = {
         "model": str(plan.model.path),

@@ -32,6 +32,7 @@ def network_settings(config: FinetuneConfig, num_labels: int) -> NetworkSettings
         random_init=config.random_init,
         init=config.init,
         freeze=config.freeze,
+        freeze=config.freeze,
         dropout=config.dropout,
     )
 
@@ -74,8 +75,9 @@ def run_seed(
 
     def predicted(examples: ExampleSet) -> list[list[str]]:
         return predict(
-            network, examples.encoded, examples.examples, data.labels, task.missing_label, precision
-        )
+            network, examples.encoded, examples.examples, data.labels, task.missing_label,
+            precision, resolved(plan.config.too_long),
+        )  # fmt: skip
 
     def dev_score() -> float:
         assert data.dev is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bbert.finetune.contamination_notes import contamination_notes
 from bbert.run_directory import RunDirectory, read_json
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def _caption(content: dict[str, Any]) -> str:
     spread = "mean ± standard deviation over seeds" if len(seeds) > 1 else "seed"
     said = f"{spread} {', '.join(map(str, seeds))}; chance: {content['chance_definition']}"
     failed = [f"\nfailed: {cell}: {why}" for cell, why in content.get("failures", {}).items()]
-    return said + "".join(failed)
+    found = contamination_notes(content["contamination"]) if "contamination" in content else []
+    return said + "".join(failed) + "".join(f"\n{sentence}" for sentence in found)
 
 
 def score_text(entry: dict[str, Any]) -> str:

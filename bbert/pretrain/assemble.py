@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from bbert.pretrain.batches import BatchSource
+from bbert.pretrain.checkpoint import CHECKPOINTS
 from bbert.pretrain.config import architecture_of, known, micro_batches, rows_of
 from bbert.pretrain.engine import Engine, EngineSettings
 from bbert.pretrain.model import BertForPretraining
+from bbert.pretrain.multilinguality import Multilinguality
+from bbert.pretrain.parallel_text import parallel_texts
 from bbert.pretrain.plan import Plan
 from bbert.pretrain.process_group import ProcessGroup
+from bbert.pretrain.saving import Saving
 from bbert.pretrain.training import Schedule, Training
 from bbert.processor_threads import set_threads
 
@@ -47,6 +51,7 @@ def assemble(plan: Plan, run_path: Path, group: ProcessGroup) -> Training:
         steps=known(config.steps),
         seed=config.seed,
     )
+    multilinguality = _multilinguality(plan, source, validation)
     schedule = Schedule(
         steps=known(config.steps),
         warmup_steps=known(config.warmup_steps),
@@ -54,10 +59,34 @@ def assemble(plan: Plan, run_path: Path, group: ProcessGroup) -> Training:
         log_every=known(config.log_every),
         eval_every=known(config.eval_every),
         save_every=known(config.save_every),
-        keep_checkpoints=config.keep_checkpoints,
+        probe_every=known(config.probe_every) if multilinguality else None,
     )
     engine = Engine(new_model(plan), engine_settings, group)
-    return Training(engine, source, validation, schedule, rows, group, run_path, plan.identity)
+    saving = Saving(
+        run_path / CHECKPOINTS, plan.identity, group, config.keep_last, config.keep_best
+    )
+    tokenizer_dir = plan.corpus.path / "tokenizer"
+    return Training(
+        engine, source, validation, schedule, rows, group, run_path, tokenizer_dir, saving,
+        multilinguality,
+    )  # fmt: skip
+
+
+def _multilinguality(
+    plan: Plan, source: BatchSource, validation: BatchSource
+) -> Multilinguality | None:
+    """What the live curves measure; None where they are off or there is no parallel text."""
+    if not plan.config.probe:
+        return None
+    files = plan.parallel_files()
+    texts = parallel_texts(plan.corpus.path, plan.languages, validation.held_out_sentences, files)
+    prepared = Multilinguality.prepare(
+        texts,
+        plan.corpus.path / "tokenizer",
+        source.language_separators,
+        known(plan.config.seq_len),
+    )
+    return prepared if prepared.comparisons else None
 
 
 def new_model(plan: Plan) -> BertForPretraining:

@@ -4,13 +4,15 @@ A batch is the whole global batch of one optimiser step. A process takes its row
 makes only those with `rows`; either way a row has the same text, the same masks and the same key
 for dropout, whatever the number of processes, and the state of the loader is the step alone.
 
-Both segments come from one window of text (see `packing`). With next-sentence prediction, half of
-the rows get a random second segment instead: from another document of any language of the mix
-(`any`, as released) or of the row's own (`same-language`); where a language has but one document,
-from anywhere in it. Rows without next-sentence prediction keep the two segments, with contiguous
-text.
+Both segments come from one window of text (see `packing`), or with next-sentence prediction in half
+of the rows from two (`segment_pairs`). With language ids a segment ends with its language's own
+separator, `[CLS] A [SEP-a] B [SEP-b]`. With `full-sentences` a row is one long segment,
+`[CLS] A [SEP]`.
 
-With language ids a segment ends with its language's own separator, `[CLS] A [SEP-a] B [SEP-b]`.
+Choices: with batches of one language the languages take turns, so that each has its share of the
+batches, spread evenly. With `released` masks a language has `DUPE_FACTOR` sets of rows, each with
+its own borders, masks and pairs, that come again after so many passes in another order; dropout
+differs every time.
 
     source = BatchSource(corpus_dir, ["enfake", "it"], BatchSettings(), seed=0)
     for step in range(first_step, last_step):
@@ -24,31 +26,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bbert.corpus.language_shares import row_units
 from bbert.corpus.token_store import TokenStore
-from bbert.counter_random import draw, stream_key, uniform
+from bbert.counter_random import draw, stream_key
+from bbert.errors import InputError
 from bbert.pretrain.batch import Batch
+from bbert.pretrain.config import Batching, MaskSets, MlmRandom, NspNegatives, Packing
 from bbert.pretrain.language_mix import LanguageMix
 from bbert.pretrain.masking import IGNORED, Masking, mask_rows, num_slots
 from bbert.pretrain.packing import Split, TextStream
-from bbert.pretrain.rows import Segments, Specials, assemble
+from bbert.pretrain.rows import Specials, assemble
+from bbert.pretrain.segment_pairs import SegmentPairs
 from bbert.pretrain.vocabulary import Vocabulary
 
-NUM_SPECIALS = 3
-"""Special tokens of a row: [CLS] and two separators."""
+DUPE_FACTOR = 5
+"""Sets of rows with `released` masks, as in the released scripts of K et al. 2020."""
 MAX_VALIDATION_ROWS = 512
 """Rows of each language that a pass over the held-out text has at most."""
 
 _SAMPLED_WORD_PIECES = 1 << 20
 _POSITIONS_AT_ONCE = 1 << 16  # made together, so that numpy's overhead per call is shared
-_ATTEMPTS = 4
-# Purposes of the random numbers of one row; `packing` and `masking` have 1 to 20.
-_NSP, _NSP_LANGUAGE, _DROPOUT = 21, 22, 23
+_DROPOUT = 23  # purpose of a row's random numbers; 1 to 25 are taken
 
 
 @dataclass(frozen=True)
@@ -58,21 +60,32 @@ class BatchSettings:
     batch_size: int = 32
     seq_len: int = 128
     nsp: bool = True
-    nsp_negatives: Literal["any", "same-language"] = "any"
+    nsp_negatives: NspNegatives = "any"
     lang_id: bool = False
+    batching: Batching = "mixed"
+    packing: Packing = "two-segments"
+    short_seq_probability: float = 0.0
+    masks: MaskSets = "fresh"
     mlm_probability: float = 0.15
+    mlm_random: MlmRandom = "joint"
     whole_word_mask: bool = True
     smoothing: float = 0.7
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f"--batch-size {self.batch_size} must be at least 1")
-        if self.seq_len < NUM_SPECIALS + 2:
-            raise ValueError(f"--seq-len {self.seq_len} must be at least {NUM_SPECIALS + 2}")
+        if self.row_length < 2:
+            smallest = self.seq_len - self.row_length + 2
+            raise ValueError(f"--seq-len {self.seq_len} must be at least {smallest}")
         if not 0 < self.mlm_probability < 1:
             raise ValueError(f"--mlm-probability {self.mlm_probability} must lie between 0 and 1")
         if not 0 <= self.smoothing <= 1:
             raise ValueError(f"--smoothing {self.smoothing} must lie between 0 and 1")
+
+    @property
+    def row_length(self) -> int:
+        """Tokens of text in a full row: without [CLS] and the separators."""
+        return self.seq_len - (3 if self.packing == "two-segments" else 2)
 
 
 class BatchSource:
@@ -123,23 +136,28 @@ class BatchSource:
             vocabulary.padding, vocabulary.classifier, np.array(separators, dtype=np.int64)
         )
         self._vocabulary = vocabulary
-        self._row_length = settings.seq_len - NUM_SPECIALS
         held_out = split == "validation"
         purpose, seed = ("validation", 0) if held_out else ("training", seed)
         self._key = stream_key(seed, f"{purpose} rows")
+        self._num_sets = DUPE_FACTOR if settings.masks == "released" and not held_out else None
+        self._set_keys = [
+            stream_key(seed, f"{purpose} sets", number) for number in range(len(languages))
+        ]
+        short = 0.0 if held_out else settings.short_seq_probability
         stores = [TokenStore.open(corpus_dir, name) for name in languages]
         self._streams = [
             TextStream(
                 stores[number],
                 name,
-                self._row_length,
+                settings.row_length,
                 split,
                 stream_key(seed, f"{purpose} order", number),
+                self._num_sets,
             )
             for number, name in enumerate(languages)
         ]
         self.rows_per_pass = [stream.rows_per_pass for stream in self._streams]
-        self._always_full = all(stream.always_full for stream in self._streams)
+        self._always_full = not short and all(stream.always_full for stream in self._streams)
         self._mix = LanguageMix(
             row_units(
                 [len(store) for store in stores],
@@ -148,6 +166,15 @@ class BatchSource:
             )
         )
         self.language_shares = self._mix.shares
+        self._pairs = SegmentPairs(
+            self._streams,
+            self.language_shares,
+            settings.row_length,
+            settings.nsp,
+            settings.nsp_negatives,
+            settings.packing,
+            short,
+        )
         self._masking = self._plan_masking()
         self.num_slots = self._masking.num_slots
         self._block: tuple[int, Batch] | None = None
@@ -171,20 +198,19 @@ class BatchSource:
 
     def rows(self, row_N: NDArray[np.int64]) -> Batch:
         """Any rows by number, step · batch_size + place, as one batch."""
-        if self.split == "validation":  # every language is measured on as many rows
-            counter_N, language_N = np.divmod(row_N, len(self.languages))
-        else:
-            language_N, counter_N = self._mix.deal(row_N)
-        key_N = draw(self._key, row_N)
-        first, second, at_sentence_N = self._cut(language_N, counter_N, key_N)
-        labels_N = None
-        if self.settings.nsp:
-            random_N = uniform(key_N, _NSP) < 0.5
-            labels_N = random_N.astype(np.int64)
-            second = self._with_random(first, second, random_N, key_N, at_sentence_N)
+        language_N, counter_N = self._deal(row_N)
+        row_key_N = draw(self._key, row_N)
+        key_N = row_key_N if self._num_sets is None else self._instance_keys(language_N, counter_N)
+        first, second, random_N = self._pairs.cut(language_N, counter_N, key_N)
+        labels_N = None if random_N is None else random_N.astype(np.int64)
         rows = assemble(first, second, self._streams, self._specials, self.settings.seq_len)
         positions_NK, masked_labels_NK = mask_rows(
-            rows.input_ids_NT, rows.text_NT, rows.words_NT, key_N, self._masking
+            rows.input_ids_NT,
+            rows.text_NT,
+            rows.words_NT,
+            rows.languages_NT,
+            key_N,
+            self._masking,
         )
         if self.split == "validation":  # what fills up the last batch counts for nothing
             surplus_N = counter_N >= np.asarray(self._held_out_rows)[language_N]
@@ -200,56 +226,34 @@ class BatchSource:
             masked_languages_BK=np.take_along_axis(rows.languages_NT, positions_NK, axis=1),
             next_sentence_labels_B=labels_N,
             language_ids_B=language_N,
-            row_keys_B=draw(key_N, _DROPOUT).view(np.int64),
+            row_keys_B=draw(row_key_N, _DROPOUT).view(np.int64),
         ).recounted()
 
-    def _cut(
-        self,
-        language_N: NDArray[np.int64],
-        counter_N: NDArray[np.int64],
-        key_N: NDArray[np.uint64],
-    ) -> tuple[Segments, Segments, NDArray[np.bool_]]:
-        """Both segments of contiguous rows, and whether the second begins a sentence."""
-        start_N, length_N, first_N = (np.empty_like(counter_N) for _ in range(3))
-        at_sentence_N = np.empty(len(counter_N), dtype=bool)
+    def held_out_sentences(self, language: str) -> NDArray[np.int64]:
+        """Numbers of the held-out sentences of a language in its store, in order."""
+        assert self.split == "validation"
+        return self._streams[self.languages.index(language)].sentences()
+
+    def _deal(self, row_N: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Language of each row, and its running number among the rows of its language."""
+        if self.split == "validation":  # every language is measured on as many rows
+            counter_N, language_N = np.divmod(row_N, len(self.languages))
+            return language_N, counter_N
+        if self.settings.batching == "mixed":
+            return self._mix.deal(row_N)
+        step_N, place_N = np.divmod(row_N, self.settings.batch_size)
+        language_N, steps_before_N = self._mix.deal(step_N)
+        return language_N, steps_before_N * self.settings.batch_size + place_N
+
+    def _instance_keys(
+        self, language_N: NDArray[np.int64], counter_N: NDArray[np.int64]
+    ) -> NDArray[np.uint64]:
+        """Random keys that depend on what a row shows, not on when it comes."""
+        key_N = np.empty(len(language_N), dtype=np.uint64)
         for number, stream in enumerate(self._streams):
             here = np.flatnonzero(language_N == number)
-            start_N[here], length_N[here] = stream.windows(counter_N[here])
-            first_N[here], at_sentence_N[here] = stream.split_points(
-                start_N[here], length_N[here], key_N[here], within_document=self.settings.nsp
-            )
-        first = Segments(language_N, start_N, first_N)
-        return first, Segments(language_N, start_N + first_N, length_N - first_N), at_sentence_N
-
-    def _with_random(
-        self,
-        first: Segments,
-        second: Segments,
-        random_N: NDArray[np.bool_],
-        key_N: NDArray[np.uint64],
-        at_sentence_N: NDArray[np.bool_],
-    ) -> Segments:
-        """Second segments, in the `random_N` rows of another document and filling up the row."""
-        language_N = first.language_N.copy()
-        if self.settings.nsp_negatives == "any":
-            drawn_N = uniform(key_N, _NSP_LANGUAGE)
-            drawn_N = np.searchsorted(np.cumsum(self.language_shares)[:-1], drawn_N, side="right")
-            language_N[random_N] = drawn_N[random_N]
-        start_N, length_N = second.start_N.copy(), second.length_N.copy()
-        room_N = self._row_length - first.length_N
-        for number, stream in enumerate(self._streams):
-            here = np.flatnonzero(random_N & (language_N == number))
-            for attempt in range(_ATTEMPTS):
-                start_N[here], length_N[here] = stream.random_segments(
-                    room_N[here], key_N[here], attempt, at_sentence_N[here]
-                )
-                # Once more where both segments are of one document.
-                here = here[first.language_N[here] == number]
-                own = stream.document_of(second.start_N[here] - 1)
-                here = here[own == stream.document_of(start_N[here])]
-                if not len(here):
-                    break
-        return Segments(language_N, start_N, length_N)
+            key_N[here] = draw(self._set_keys[number], stream.instances(counter_N[here]))
+        return key_N
 
     def _plan_masking(self) -> Masking:
         settings = self.settings
@@ -260,9 +264,28 @@ class BatchSource:
             probability=settings.mlm_probability,
             whole_words=settings.whole_word_mask,
             num_slots=max(
-                num_slots(settings.mlm_probability, self._row_length, word_lengths)
+                num_slots(settings.mlm_probability, settings.row_length, word_lengths)
                 for word_lengths in sampled
             ),
             mask_id=self._vocabulary.mask,
-            replacement_ids=self._vocabulary.ordinary_ids,
+            replacement_ids_L=self._replacement_ids(),
         )
+
+    def _replacement_ids(self) -> list[NDArray[np.int64]]:
+        """What may stand in place of a prediction at random, for each language."""
+        vocabulary = self._vocabulary
+        if self.settings.mlm_random == "none":
+            return []
+        if self.settings.mlm_random == "joint":
+            return [vocabulary.ordinary_ids] * len(self.languages)
+        own = [
+            np.intersect1d(stream.entries(vocabulary.size), vocabulary.ordinary_ids)
+            for stream in self._streams
+        ]
+        for name, ids in zip(self.languages, own, strict=True):
+            if not len(ids):
+                raise InputError(
+                    f"--mlm-random same-language: the text of {name!r} is nothing but [UNK]; "
+                    "build the corpus with a vocabulary for it"
+                )
+        return own

@@ -16,7 +16,14 @@ from typing import Any, Literal, TypeVar
 
 from bbert.errors import InputError
 from bbert.pretrain.architecture import Architecture
-from bbert.stage_config import EXECUTION, StageConfig
+from bbert.pretrain.presets import preset_options
+from bbert.stage_config import EXECUTION, Repeated, StageConfig
+
+NspNegatives = Literal["any", "same-language"]
+Batching = Literal["mixed", "one-language"]
+Packing = Literal["two-segments", "full-sentences"]
+MaskSets = Literal["fresh", "released"]
+MlmRandom = Literal["joint", "same-language", "none"]
 
 MAX_POSITIONS = 512
 MIN_SEQ_LEN = 8
@@ -44,6 +51,7 @@ class Defaults:
     save_every: int
     eval_every: int
     log_every: int
+    probe_every: int
     hard: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -62,6 +70,7 @@ K2020 = Defaults(
     save_every=10_000,
     eval_every=10_000,
     log_every=100,
+    probe_every=10_000,
 )
 
 SAMPLE = Defaults(
@@ -77,6 +86,7 @@ SAMPLE = Defaults(
     save_every=500,
     eval_every=500,
     log_every=50,
+    probe_every=500,
     hard={"steps": 2_000, "learning_rate": 1e-3},  # 3e-3 does not train (docs/lab-log.md)
 )
 
@@ -96,6 +106,9 @@ class PretrainConfig(StageConfig):
     corpus: str | None = None
     """Corpus run, by name or folder; without it, the newest complete one."""
 
+    preset: str | None = None
+    """Sizes of a published model, such as k2020-table4-depth6 (docs/reference/presets.md lists
+    them); options that are given win over it."""
     depth: int | None = None
     """Number of layers (12 / 3)."""
     heads: int | None = None
@@ -108,6 +121,9 @@ class PretrainConfig(StageConfig):
     """Dropout of the hidden states and of the attention (0.1 / 0)."""
     nsp: bool = True
     """Next-sentence prediction beside the masked language model."""
+    nsp_negatives: NspNegatives = "any"
+    """Where the random second segments of NSP come from: any language of the mix (as released:
+    about half are in another language) or the row's own."""
     lang_id: bool = False
     """End every segment with its language's own separator: [CLS] A [SEP-a] B [SEP-b]."""
 
@@ -115,8 +131,23 @@ class PretrainConfig(StageConfig):
     """Positions of a row, specials included (128 / 32); at most 512."""
     batch_size: int | None = None
     """Rows of one step over all processes (32 / 32)."""
+    batching: Batching = "mixed"
+    """mixed: every batch has each language's share of the rows; one-language: the languages take
+    turns, batch by batch, in these shares."""
+    packing: Packing = "two-segments"
+    """two-segments: [CLS] A [SEP] B [SEP], with and without NSP; full-sentences: one long segment,
+    [CLS] A [SEP] (needs --no-nsp)."""
+    short_seq_probability: float = 0.0
+    """Share of the training rows that are cut to a random length (0.1 as released); the rest of
+    such a row is padding."""
+    masks: MaskSets = "fresh"
+    """fresh: rows, masks and pairs are drawn anew at every pass; released: five sets of them are
+    drawn once and taken in turn (the released dupe factor)."""
     mlm_probability: float = 0.15
     """Share of the word-pieces to predict: 80 % masked, 10 % random, 10 % kept."""
+    mlm_random: MlmRandom = "joint"
+    """Where the 10 % random word-pieces come from: the joint vocabulary (as released), the entries
+    that the language itself uses, or none: these 10 % are kept too (80 % masked, 20 % kept)."""
     whole_word_mask: bool = True
     """Choose whole words to predict, not single word-pieces."""
 
@@ -137,10 +168,22 @@ class PretrainConfig(StageConfig):
     eval_every: int | None = None
     """Steps between two validations (10,000 / 500)."""
 
+    probe: bool = field(default=True, metadata=EXECUTION)
+    """Live multilinguality curves: translation of sentences and words between the languages, per
+    layer, where there is parallel text; for en and enfake held-out text is, exactly."""
+    probe_every: int | None = field(default=None, metadata=EXECUTION)
+    """Steps between two points of these curves (10,000 / 500)."""
+    probe_parallel: Repeated = field(default=(), metadata=EXECUTION)
+    """LANGUAGE=FILE: parallel text for the curves, one sentence a line, line n the same in all
+    files; once per language. Without it, the sample's parallel text on the sample."""
+
     save_every: int | None = field(default=None, metadata=EXECUTION)
     """Steps between two checkpoints (10,000 / 500)."""
-    keep_checkpoints: int = field(default=2, metadata=EXECUTION)
+    keep_last: int = field(default=2, metadata=EXECUTION)
     """Checkpoints kept, the newest ones."""
+    keep_best: bool = field(default=False, metadata=EXECUTION)
+    """Save at every validation that is the best so far and keep the best checkpoint too; its model
+    is exported to model-best/."""
     micro_batch_size: int | None = field(default=None, metadata=EXECUTION)
     """Rows that a process computes at once; smaller needs less memory (all of its rows)."""
     processes: int | None = field(default=None, metadata=EXECUTION)
@@ -156,7 +199,7 @@ class PretrainConfig(StageConfig):
         super().__post_init__()
         for option in (
             "depth", "heads", "hidden", "intermediate", "batch_size", "micro_batch_size", "steps",
-            "processes", "log_every", "eval_every", "save_every", "keep_checkpoints",
+            "processes", "log_every", "eval_every", "save_every", "keep_last", "probe_every",
         ):  # fmt: skip
             value = getattr(self, option)
             if value is not None and value < 1:
@@ -170,6 +213,10 @@ class PretrainConfig(StageConfig):
             raise ValueError(f"--dropout {self.dropout} must be at least 0 and below 1")
         if not 0 < self.mlm_probability < 1:
             raise ValueError(f"--mlm-probability {self.mlm_probability} must lie between 0 and 1")
+        if not 0 <= self.short_seq_probability <= 1:
+            raise ValueError(
+                f"--short-seq-probability {self.short_seq_probability} must lie between 0 and 1"
+            )
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"--learning-rate {self.learning_rate} must be above 0, such as 1e-4")
         if not 0 <= self.weight_decay < float("inf"):
@@ -180,6 +227,26 @@ class PretrainConfig(StageConfig):
 
     def _check_together(self) -> None:
         """Options that contradict each other, as far as both are given."""
+        preset_options(self.preset)  # raises
+        if self.packing == "full-sentences" and self.nsp:
+            raise ValueError(
+                "--packing full-sentences has no second segment for next-sentence prediction; "
+                "add --no-nsp"
+            )
+        if self.batching == "one-language" and self.nsp and self.nsp_negatives == "any":
+            raise ValueError(
+                "--batching one-language contradicts NSP negatives of any language; "
+                "add --nsp-negatives same-language, or --no-nsp"
+            )
+        probed = [value.partition("=") for value in self.probe_parallel]
+        for value, (language, _, file) in zip(self.probe_parallel, probed, strict=True):
+            if not language or not file:
+                raise ValueError(f"--probe-parallel {value}: expected LANGUAGE=FILE, as en=FILE")
+        if len(probed) == 1 or len({language for language, *_ in probed}) < len(probed):
+            raise ValueError(
+                "--probe-parallel takes one file for each of two languages or more: "
+                "--probe-parallel en=FILE --probe-parallel es=FILE"
+            )
         if self.steps is not None and (self.warmup_steps or 0) > self.steps:
             raise ValueError(
                 f"--warmup-steps {self.warmup_steps} is more than --steps {self.steps}; "
@@ -221,6 +288,7 @@ def resolve(
             mend.
     """
     defaults = K2020 if manifest.get("sample") is None else SAMPLE
+    config = _with_preset(config)
     if config.nsp or _or(config.depth, defaults.depth) >= DEEP:
         defaults = replace(defaults, **defaults.hard)
     device = config.device
@@ -259,6 +327,7 @@ def resolve(
             precision=precision,
             log_every=_or(config.log_every, defaults.log_every),
             eval_every=_or(config.eval_every, defaults.eval_every),
+            probe_every=_or(config.probe_every, defaults.probe_every),
             save_every=_or(config.save_every, defaults.save_every),
             processes=processes,
             device=device,
@@ -324,6 +393,18 @@ def known(value: T | None) -> T:
 
 def _or(value: T | None, default: T) -> T:
     return default if value is None else value
+
+
+def _with_preset(config: PretrainConfig) -> PretrainConfig:
+    """`config` with the options of its preset where none were given."""
+    preset = dict(preset_options(config.preset))
+    if config.hidden is not None:  # the preset's width belongs to its own hidden size
+        preset.pop("intermediate", None)
+    given = {option for option in preset if getattr(config, option) is not None}
+    try:
+        return replace(config, **{k: v for k, v in preset.items() if k not in given})
+    except ValueError as error:
+        raise InputError(f"--preset {config.preset}: {error}") from None
 
 
 def _flag(option: str) -> str:

@@ -91,18 +91,24 @@ class Engine:
         return self._settings.zero_stage > 0
 
     def train_step(
-        self, parts: Sequence[Mapping[str, Any]], rate: float, number: int
-    ) -> tuple[list[dict[str, torch.Tensor]], torch.Tensor | float]:
+        self,
+        parts: Sequence[Mapping[str, Any]],
+        rate: float,
+        number: int,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> tuple[list[dict[str, torch.Tensor]], torch.Tensor | float] | None:
         """One optimiser step on the micro-batches of this process.
 
         Args:
             parts: the model's arguments for each micro-batch.
             rate: learning rate.
             number: of the step, which seeds the attention's dropout on a GPU.
+            stop: asked between two parts; where it says True the step is given up.
 
         Returns:
             What the model returned for each part, and the gradient's norm before clipping; on the
-            device, unread.
+            device, unread. None for a step given up, which has left weights and moments as they
+            were; no other step may follow it.
         """
         if self.device == "cuda":
             torch.cuda.manual_seed(_kernel_seed(self._settings.seed, number, self._group.rank))
@@ -110,6 +116,8 @@ class Engine:
         outputs = []
         norm: torch.Tensor | float = 0.0
         for left, tensors in zip(range(len(parts) - 1, -1, -1), parts, strict=True):
+            if outputs and stop():
+                return None
             try:
                 outputs.append(self._forward_backward(tensors))
             except self._compile_errors as error:

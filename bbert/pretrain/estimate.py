@@ -51,7 +51,7 @@ def estimates(plan: Plan) -> dict[str, str]:
     seconds_per_row, seconds_per_update = _measure(model, source, flops, config.device)
     seconds = steps * (rows * seconds_per_row + seconds_per_update)
     state = parameters * _BYTES_PER_WEIGHT * (1 + _MOMENTS)
-    disk = parameters * _BYTES_PER_WEIGHT + state * (config.keep_checkpoints + 1)
+    disk = parameters * _BYTES_PER_WEIGHT + state * (config.keep_last + 1)
     passes = ", ".join(
         f"{language} {steps * settings.batch_size * share / per_pass:,.1f}"
         for language, share, per_pass in zip(
@@ -64,7 +64,7 @@ def estimates(plan: Plan) -> dict[str, str]:
         "tokens": f"{steps * tokens:,} ({pass_tokens:,} in one pass; passes: {passes})",
         "arithmetic": f"{work / 1e9:,.1f} GFLOP a step, {work * steps:.3g} FLOP in all",
         "memory": f"about {_size(_memory(plan, parameters, at_once, source.num_slots))} a process",
-        "disk": f"{_size(disk)} (model and {config.keep_checkpoints} checkpoints, one more "
+        "disk": f"{_size(disk)} (model and {config.keep_last} checkpoints, one more "
         "while it is written)",
         "time": f"about {_duration(seconds)} on {config.device}, {processes} process"
         f"{'es' * (processes > 1)} (from a measurement of {_SECONDS_TO_MEASURE:.0f} s: "

@@ -1,8 +1,8 @@
 """Starts the processes of a run on this machine, passes signals on and reports one error, not many.
 
 `bbert pretrain --processes 2` is a supervisor without torch: it starts `bbert.pretrain.worker`
-twice, forwards SIGINT and SIGTERM, and when a worker dies ends the others, which would wait for it
-forever. Under `torchrun` or `deepspeed` the launcher does all this and the module is not used.
+twice, forwards the signals of `stop_request`, and when a worker dies ends the others, which would
+wait for it forever. Under `torchrun`, `deepspeed` and Slurm this module is not used.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bbert.errors import InputError
+from bbert.errors import InputError, RunFailed
 from bbert.pretrain.config import PretrainConfig
 from bbert.pretrain.metrics import LossNotFinite
 from bbert.pretrain.process_group import loopback_interface
+from bbert.pretrain.stop_request import signals_handled, stopping_exception
 from bbert.run_directory import read_json
 from bbert.stage_config import plain
 
 _SECONDS_TO_FOLLOW_A_DEAD_WORKER = 10.0
 _SECONDS_BETWEEN_LOOKS = 0.05
-_FORWARDED = (signal.SIGINT, signal.SIGTERM)
-_KNOWN_ERRORS = {error.__name__: error for error in (InputError, LossNotFinite)}
+_KNOWN_ERRORS = {error.__name__: error for error in (InputError, LossNotFinite, RunFailed)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def run_workers(config: PretrainConfig, processes: int) -> None:
     """Run `config` in `processes` workers and wait for them.
 
     Raises:
-        InputError, LossNotFinite, OSError, RuntimeError: what went wrong first in a worker.
+        InputError, RunFailed, OSError, RuntimeError: what went wrong first in a worker.
         KeyboardInterrupt, SystemExit: the workers were stopped by a signal.
     """
     with tempfile.TemporaryDirectory(prefix="bbert-workers-") as folder:
@@ -58,7 +58,7 @@ def run_workers(config: PretrainConfig, processes: int) -> None:
                     worker.process.kill()
                     worker.process.wait()
         if received and any(worker.process.returncode for worker in workers):
-            raise _stopped(received[0])
+            raise stopping_exception(received[0])
         _raise_first_error(workers)
 
 
@@ -99,12 +99,8 @@ def _signals_forwarded(workers: list[_Worker]) -> Iterator[list[int]]:
             if worker.process.poll() is None:
                 worker.process.send_signal(number)
 
-    previous = {number: signal.signal(number, forward) for number in _FORWARDED}
-    try:
+    with signals_handled(forward):
         yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _wait(workers: list[_Worker]) -> None:
@@ -128,9 +124,9 @@ def _raise_first_error(workers: list[_Worker]) -> None:
     signals = [report["signal"] for report in causes if "signal" in report]
     silent = [worker for worker in failed if worker.rank not in reports]
     if signals:
-        raise _stopped(signals[0])
+        raise stopping_exception(signals[0])
     if silent or not causes:  # the others have only lost the connection to it
-        raise RuntimeError(_how_it_died((silent or failed)[0]))
+        raise RunFailed(_how_it_died((silent or failed)[0]))
     raise _error(causes[0])
 
 
@@ -143,10 +139,6 @@ def _how_it_died(worker: _Worker) -> str:
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
     memory = " (out of memory? --micro-batch-size)" if code == -signal.SIGKILL else ""
     return f"worker {worker.rank} {how}{memory}; the same command goes on"
-
-
-def _stopped(number: int) -> BaseException:
-    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _error(report: dict[str, Any]) -> Exception:

@@ -2,8 +2,10 @@
 
 In every row about `probability` of the positions that hold text are chosen, whole words together,
 and of these 80 % become [MASK], 10 % a random word-piece, 10 % stay (each word-piece decided for
-itself, as in BERT). Every row has the same number of slots for predictions, so that shapes are
-static; slots that are left over carry the label `IGNORED`.
+itself, as in BERT). The random ones come from the joint vocabulary (`joint`, as released), from the
+entries that the language's own text has (`same-language`), or there are none (`none`): these 10 %
+then stay as well, 80 % masked and 20 % kept. Every row has the same number of slots for
+predictions, so that shapes are static; slots that are left over carry the label `IGNORED`.
 
 How many: `probability` times the row's text, rounded up or down at random so that the mean is
 exact. Words are taken in random order until that number is reached; the word at the border is taken
@@ -18,6 +20,7 @@ Legend of suffixes: B rows, T positions, K slots for predictions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,14 +47,15 @@ class Masking:
         whole_words: choose all word-pieces of a word, or none.
         num_slots: predictions that a row has room for.
         mask_id: id of [MASK].
-        replacement_ids: ids that a random replacement is drawn from.
+        replacement_ids_L: for each language, ids that a random replacement is drawn from; empty
+            where nothing is replaced at random.
     """
 
     probability: float
     whole_words: bool
     num_slots: int
     mask_id: int
-    replacement_ids: NDArray[np.int64]
+    replacement_ids_L: Sequence[NDArray[np.int64]]
 
 
 def num_slots(probability: float, row_length: int, word_lengths: NDArray[np.int64]) -> int:
@@ -72,6 +76,7 @@ def mask_rows(
     input_ids_BT: NDArray[np.int64],
     text_BT: NDArray[np.bool_],
     words_BT: NDArray[np.int64],
+    languages_BT: NDArray[np.int64],
     key_B: NDArray[np.uint64],
     masking: Masking,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -81,6 +86,7 @@ def mask_rows(
         input_ids_BT: the rows; changed in place.
         text_BT: positions that may be chosen: neither specials nor padding.
         words_BT: positions of one word, and only those, share a number within their row.
+        languages_BT: number of the language of each position with text.
         key_B: random key of each row at this step.
         masking: what is masked and with what.
 
@@ -90,7 +96,9 @@ def mask_rows(
     """
     position_BK, used_BK = _choose(text_BT, words_BT, key_B, masking)
     original_BK = np.take_along_axis(input_ids_BT, position_BK, axis=1)
-    shown_BK = np.where(used_BK, _corrupt(original_BK, key_B, masking), original_BK)
+    language_BK = np.take_along_axis(languages_BT, position_BK, axis=1)
+    corrupted_BK = _corrupt(original_BK, language_BK, key_B, masking)
+    shown_BK = np.where(used_BK, corrupted_BK, original_BK)
     np.put_along_axis(input_ids_BT, position_BK, shown_BK, axis=1)
     return position_BK, np.where(used_BK, original_BK, IGNORED)
 
@@ -131,12 +139,32 @@ def _choose(
 
 
 def _corrupt(
-    original_BK: NDArray[np.int64], key_B: NDArray[np.uint64], masking: Masking
+    original_BK: NDArray[np.int64],
+    language_BK: NDArray[np.int64],
+    key_B: NDArray[np.uint64],
+    masking: Masking,
 ) -> NDArray[np.int64]:
     """What stands in place of the ids to predict: 80 % [MASK], 10 % random, 10 % the same."""
     slot_K = np.arange(original_BK.shape[1])
     chance_BK = uniform(draw(key_B, _CORRUPTION)[:, None], slot_K)
-    choice_BK = below(draw(key_B, _REPLACEMENT)[:, None], slot_K, len(masking.replacement_ids))
-    random_BK = chance_BK < _MASK_SHARE + _RANDOM_SHARE
-    shown_BK = np.where(random_BK, masking.replacement_ids[choice_BK], original_BK)
+    shown_BK = original_BK
+    if masking.replacement_ids_L:
+        key_B1 = draw(key_B, _REPLACEMENT)[:, None]
+        random_BK = _random_ids(masking.replacement_ids_L, language_BK, key_B1, slot_K)
+        shown_BK = np.where(chance_BK < _MASK_SHARE + _RANDOM_SHARE, random_BK, original_BK)
     return np.where(chance_BK < _MASK_SHARE, masking.mask_id, shown_BK)
+
+
+def _random_ids(
+    ids_L: Sequence[NDArray[np.int64]],
+    language_BK: NDArray[np.int64],
+    key_B1: NDArray[np.uint64],
+    slot_K: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """For every slot an id of its language's table."""
+    if all(ids is ids_L[0] for ids in ids_L):  # one table for all: nothing to look up
+        return ids_L[0][below(key_B1, slot_K, len(ids_L[0]))]
+    count_L = np.array([len(ids) for ids in ids_L])
+    begin_L = np.cumsum(count_L) - count_L
+    choice_BK = below(key_B1, slot_K, count_L[language_BK])
+    return np.concatenate(ids_L)[begin_L[language_BK] + choice_BK]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bbert.errors import RunFailed
 from bbert.pretrain.process_group import ProcessGroup
 
 if TYPE_CHECKING:
@@ -27,8 +28,16 @@ _PER_PAIR = ("nsp_loss", "nsp_count", "nsp_correct")
 _MAX_EXPONENT = 700.0  # of a perplexity that JSON can hold
 
 
-class LossNotFinite(ArithmeticError):
-    """The loss became NaN or infinite: training cannot go on."""
+class LossNotFinite(RunFailed):
+    """The loss or the gradient became NaN or infinite: training cannot go on.
+
+    Attributes:
+        step: the first step in which it was.
+    """
+
+    def __init__(self, message: str, step: int = 0) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 class LossTable:
@@ -103,7 +112,7 @@ def check_finite(total_SC: NDArray[np.float64], last_step: int) -> None:
     if len(bad):
         step = last_step - len(total_SC) + 1 + int(bad[0])
         what = "gradient" if np.isfinite(total_SC[bad[0], :-1]).all() else "loss"
-        raise LossNotFinite(f"the {what} is not finite at step {step}")
+        raise LossNotFinite(f"the {what} is not finite at step {step}", step)
 
 
 def losses(total_SC: NDArray[np.float64], languages: Sequence[str], nsp: bool) -> dict[str, float]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from bbert.pretrain.event_file import EventFile
+from bbert.pretrain.waiting_file import WaitingFile
+
+logger = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
@@ -16,40 +21,46 @@ class MetricsLog:
     """Appends rows to a run's `metrics.jsonl` and to its TensorBoard folder.
 
     Rows after `last_step` are dropped on opening: a run that was killed wrote them after its last
-    checkpoint, and writes them again. So is a last line that was cut off.
+    checkpoint, and writes them again. So is a last line that was cut off. Without a checkpoint
+    (`last_step` 0) the run starts anew and so do both files.
     """
 
     def __init__(self, run_path: Path, last_step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._path = run_path / METRICS
-        rows = [row for row in read_metrics(self._path) if row["step"] <= last_step]
-        temporary = self._path.with_name(f".{METRICS}")
-        temporary.write_text("".join(map(_line, rows)), encoding="utf-8")
-        temporary.replace(self._path)
-        self._stream = self._path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(
-            str(run_path / TENSORBOARD), purge_step=last_step + 1 if last_step else None
-        )
+        path = run_path / METRICS
+        kept = [row for row in read_metrics(path) if last_step and row["step"] <= last_step]
+        temporary = path.with_name(f".{METRICS}")
+        temporary.write_text("".join(map(_line, kept)), encoding="utf-8")
+        temporary.replace(path)
+        self._file = WaitingFile(path)
+        self._board = EventFile(run_path / TENSORBOARD, last_step)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Add one row; `step` is its key."""
-        self._stream.write(_line(row))
-        self._stream.flush()
-        for name, value in row.items():
-            if name != "step":
-                self._board.add_scalar(name, value, row["step"])
+        """Add one row; `step` is its key. Where the disk is full it waits for the next one."""
+        for add in (lambda: self._file.add(_line(row).encode()), lambda: self._board.write(row)):
+            try:
+                add()
+            except OSError as error:
+                logger.warning("%s: %s; its rows wait in memory", error.filename, error.strerror)
 
     def sync(self) -> None:
-        """Make the rows survive a power cut, as a checkpoint that follows them does."""
-        os.fsync(self._stream.fileno())
+        """Make the rows survive a power cut, as a checkpoint that follows them does.
+
+        Raises:
+            OSError: they could not be written.
+        """
+        self._file.sync()
 
     def __enter__(self) -> MetricsLog:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stream.close()
-        self._board.close()
+        try:
+            self._board.close()
+        except OSError as error:  # a full disk; the rows are what counts
+            logger.warning(
+                "TensorBoard's curves end early (%s); %s has them all", error.strerror, METRICS
+            )
+        self._file.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

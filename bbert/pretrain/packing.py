@@ -10,7 +10,9 @@ anew for that pass, and visits the marks in a random order. A row is the window 
 inside its passage and, except at the passage's end, back to the beginning of the sentence it starts
 in. Every pass has the same number of rows, every passage gets rows in proportion to its length, and
 because the offset changes, the row borders fall elsewhere at each pass. Which row comes at which
-step is arithmetic (`counter_random`): nothing is stored and nothing must be replayed.
+step is arithmetic (`counter_random`): nothing is stored and nothing must be replayed. With a fixed
+number of sets (`released`: five), pass n has the offset, and so the rows, of pass n modulo that
+number, in another order.
 
 Held-out text is whole passages: at least one, otherwise 1 % of the tokens (in a small corpus up to
 5 %), chosen by a hash of the passage's number, the same for every seed.
@@ -42,6 +44,7 @@ _MIN_HELD_OUT_ROWS = 64
 # Purposes of the random numbers of one row.
 _SPLIT_POINT, _MIDDLE, _SEGMENT = 1, 2, 3
 _LONGEST_WORD = 32
+_IDS_AT_ONCE = 1 << 24
 
 
 def passage_bounds(
@@ -113,7 +116,13 @@ class TextStream:
     """
 
     def __init__(
-        self, store: TokenStore, language: str, row_length: int, split: Split, key: np.uint64
+        self,
+        store: TokenStore,
+        language: str,
+        row_length: int,
+        split: Split,
+        key: np.uint64,
+        num_sets: int | None = None,
     ) -> None:
         """Index the passages of `store`.
 
@@ -123,6 +132,7 @@ class TextStream:
             row_length: tokens of text in a full row.
             split: which passages.
             key: names the order of the rows.
+            num_sets: after so many passes the same rows come again; None for never.
 
         Raises:
             InputError: there are fewer than two sentences, so that none can be held out.
@@ -134,6 +144,7 @@ class TextStream:
         self._documents = np.asarray(store.document_offsets)
         self._row_length = row_length
         self._key = key
+        self._num_sets = num_sets
         bounds = passage_bounds(self._sentences, self._documents, row_length)
         offsets = np.asarray(self._sentences[bounds])
         lengths_P = np.diff(offsets)
@@ -144,6 +155,7 @@ class TextStream:
             )
         chosen_P = held_out(lengths_P, row_length) == (split == "validation")
         chosen_P &= lengths_P > 0
+        self._first_sentence_P, self._last_sentence_P = bounds[:-1][chosen_P], bounds[1:][chosen_P]
         self._begins_P = offsets[:-1][chosen_P]
         self._ends_P = offsets[1:][chosen_P]
         lengths_P = lengths_P[chosen_P]
@@ -158,13 +170,31 @@ class TextStream:
             return np.diff(np.flatnonzero(self.word_starts[:num_tokens]))
         return np.unique(self.word_ids[:num_tokens], return_counts=True)[1]
 
+    def sentences(self) -> NDArray[np.int64]:
+        """Numbers of this split's sentences in the store, in order."""
+        pairs = zip(self._first_sentence_P, self._last_sentence_P, strict=True)
+        return np.concatenate([np.arange(first, last) for first, last in pairs])
+
+    def entries(self, vocab_size: int) -> NDArray[np.int64]:
+        """The ids that occur in the language's text, held out or not, in order; reads all of it."""
+        seen = np.zeros(vocab_size, dtype=bool)
+        for start in range(0, len(self.ids), _IDS_AT_ONCE):
+            seen[self.ids[start : start + _IDS_AT_ONCE]] = True
+        return np.flatnonzero(seen)
+
+    def instances(self, counter_N: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What the rows with these running numbers show: rows of equal number are the same row."""
+        epoch_N, index_N = np.divmod(counter_N, self.rows_per_pass)
+        mark_N = permute(index_N, self.rows_per_pass, draw(self._key, epoch_N))
+        return self._set_of(epoch_N) * self.rows_per_pass + mark_N
+
     def windows(self, counter_N: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First token and number of tokens of the rows with these running numbers (from 0)."""
-        epoch_N, index_N = np.divmod(counter_N, self.rows_per_pass)
-        epoch_key_N = draw(self._key, epoch_N)
-        mark_N = permute(index_N, self.rows_per_pass, epoch_key_N) * self._row_length
-        mark_N += below(epoch_key_N, 1 << 60, self._row_length)
-        lead_N = below(epoch_key_N, 1 << 61, self._row_length)
+        set_N, mark_N = np.divmod(self.instances(counter_N), self.rows_per_pass)
+        set_key_N = draw(self._key, set_N)
+        mark_N *= self._row_length
+        mark_N += below(set_key_N, 1 << 60, self._row_length)
+        lead_N = below(set_key_N, 1 << 61, self._row_length)
         begin_N, end_N, position_N = self._locate(mark_N % self.num_tokens)
         latest_N = np.maximum(begin_N, end_N - self._row_length)
         start_N = (position_N - lead_N).clip(begin_N, latest_N)
@@ -219,10 +249,17 @@ class TextStream:
         position_N = np.where(at_sentence_N, self._sentence_start(position_N), position_N)
         return position_N, np.minimum(length_N, end_N - position_N)
 
+    def sentence_end(self, position_N: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the sentence ends that each token before `position_N` is in."""
+        return self._sentences[np.searchsorted(self._sentences, position_N, side="left")]
+
     def document_of(self, position_N: NDArray[np.int64]) -> NDArray[np.int64]:
         """Number of the document that holds each token."""
         sentence_N = np.searchsorted(self._sentences, position_N, side="right") - 1
         return np.searchsorted(self._documents, sentence_N, side="right") - 1
+
+    def _set_of(self, epoch_N: NDArray[np.int64]) -> NDArray[np.int64]:
+        return epoch_N if self._num_sets is None else epoch_N % self._num_sets
 
     def _locate(
         self, drawn_N: NDArray[np.int64]

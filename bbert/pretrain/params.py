@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bbert.pretrain.architecture import Architecture, hidden_for_target
+from bbert.pretrain.presets import preset_options
 from bbert.stage_config import Switch
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-DEFAULT_HIDDEN = 768
+DEFAULT_DEPTH, DEFAULT_HEADS, DEFAULT_HIDDEN = 12, 12, 768
 SHOWN_SEQ_LEN = 128
 SHOWN_PREDICTED_SHARE = 0.15
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
@@ -26,10 +27,13 @@ _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9}
 class ParamsConfig:
     """Count the parameters of an architecture, or find the hidden size for a number of them."""
 
-    depth: int = 12
-    """Number of layers."""
-    heads: int = 12
-    """Attention heads of a layer."""
+    preset: str | None = None
+    """Sizes of a published model, such as k2020-table4-depth6 (docs/reference/presets.md lists
+    them); options that are given win over it."""
+    depth: int | None = None
+    """Number of layers (12)."""
+    heads: int | None = None
+    """Attention heads of a layer (12)."""
     hidden: int | None = None
     """Hidden size (768 if neither it nor --target is given)."""
     intermediate: int | None = None
@@ -54,26 +58,34 @@ class ParamsConfig:
 
     def architecture(self) -> Architecture:
         """The architecture that is asked about; raises ValueError naming option and mend."""
+        preset = preset_options(self.preset)
+
+        def size(option: str, default: int) -> int:
+            given = getattr(self, option)
+            return preset.get(option, default) if given is None else given
+
+        depth, heads = size("depth", DEFAULT_DEPTH), size("heads", DEFAULT_HEADS)
         if self.target is not None:
-            for option in ("depth", "heads", "vocab_size", "max_positions"):
-                if getattr(self, option) < 1:
-                    flag = f"--{option.replace('_', '-')}"
-                    raise ValueError(f"{flag} {getattr(self, option)} must be at least 1")
+            limits = {"depth": depth, "heads": heads, "vocab-size": self.vocab_size}
+            for option, value in (limits | {"max-positions": self.max_positions}).items():
+                if value < 1:
+                    raise ValueError(f"--{option} {value} must be at least 1")
             return hidden_for_target(
                 parse_count(self.target),
-                self.depth,
-                self.heads,
+                depth,
+                heads,
                 self.vocab_size,
                 self.intermediate,
                 self.max_positions,
                 self.nsp,
             )
-        hidden = DEFAULT_HIDDEN if self.hidden is None else self.hidden
+        hidden = size("hidden", DEFAULT_HIDDEN)
+        width = 4 * hidden if self.hidden is not None else size("intermediate", 4 * hidden)
         return Architecture(
-            depth=self.depth,
-            heads=self.heads,
+            depth=depth,
+            heads=heads,
             hidden=hidden,
-            intermediate=4 * hidden if self.intermediate is None else self.intermediate,
+            intermediate=width if self.intermediate is None else self.intermediate,
             vocab_size=self.vocab_size,
             max_positions=self.max_positions,
             nsp=self.nsp,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bbert.errors import InputError
+from bbert.languages import Language
 from bbert.pretrain.config import Machine, PretrainConfig, known, micro_batches, resolve
 from bbert.pretrain.process_group import ProcessGroup, count_gpus
 from bbert.provenance import sha256
@@ -54,6 +55,18 @@ class Plan:
 
         return Vocabulary.open(self.corpus.path / "tokenizer").size
 
+    def parallel_files(self) -> dict[str, Path]:
+        """Language → parallel text for the multilinguality curves."""
+        given = dict(value.split("=", 1) for value in self.config.probe_parallel)
+        if given:
+            return {language: Path(file) for language, file in given.items()}
+        sample = self.corpus.manifest.get("sample")
+        if not sample:
+            return {}
+        sources = {name: Language.parse(name).source for name in self.languages}
+        files = {n: Path(sample) / "parallel" / f"sample.{s}" for n, s in sources.items()}
+        return {name: file for name, file in files.items() if file.is_file()}
+
     def batch_settings(self) -> BatchSettings:
         """What the rows look like; languages are mixed as the corpus was told to."""
         from bbert.pretrain.batches import BatchSettings
@@ -64,8 +77,14 @@ class Plan:
             batch_size=known(config.batch_size),
             seq_len=known(config.seq_len),
             nsp=config.nsp,
+            nsp_negatives=config.nsp_negatives,
             lang_id=config.lang_id,
+            batching=config.batching,
+            packing=config.packing,
+            short_seq_probability=config.short_seq_probability,
+            masks=config.masks,
             mlm_probability=config.mlm_probability,
+            mlm_random=config.mlm_random,
             whole_word_mask=config.whole_word_mask,
             smoothing=float(options.get("smoothing", _SMOOTHING)),
         )
@@ -101,7 +120,21 @@ def make_plan(config: PretrainConfig, group: ProcessGroup | None = None) -> Plan
     resolved = resolve(config, corpus_name, manifest, machine)
     processes = known(resolved.processes)
     micro_batches(known(resolved.batch_size), processes, resolved.micro_batch_size)
-    return Plan(resolved, name, corpus)
+    plan = Plan(resolved, name, corpus)
+    if config.probe_parallel:
+        _check_parallel_files(plan)
+    return plan
+
+
+def _check_parallel_files(plan: Plan) -> None:
+    """Refuse parallel text of a language that the corpus does not have, or that is not there."""
+    for language, file in plan.parallel_files().items():
+        if language not in plan.languages:
+            raise InputError(
+                f"--probe-parallel {language}={file}: the corpus has {', '.join(plan.languages)}"
+            )
+        if not file.is_file():
+            raise InputError(f"--probe-parallel {language}={file}: no such file")
 
 
 def may_use_gpu(config: PretrainConfig) -> bool:
@@ -125,11 +158,9 @@ def say_what_is_run(plan: Plan, typed: PretrainConfig) -> None:
             "`bbert corpus build --dump en=FILE --dump es=FILE`"
         )
     logger.info(
-        "model: %s layers, %s heads, hidden size %s; %s, %s masked anew at every pass, %s",
+        "model: %s layers, %s heads, hidden size %s%s; %s",
         config.depth, config.heads, config.hidden,
-        "MLM + NSP with negatives in any language" if config.nsp else "MLM without NSP",
-        "whole words" if config.whole_word_mask else "single word-pieces",
-        "with language ids" if config.lang_id else "no language ids",
+        f" ({config.preset})" if config.preset else "", objective(config),
     )  # fmt: skip
     processes = known(config.processes)
     logger.info(
@@ -138,3 +169,28 @@ def say_what_is_run(plan: Plan, typed: PretrainConfig) -> None:
         processes, "" if processes == 1 else "es",
         f", ZeRO stage {config.zero_stage}" if config.zero_stage else "",
     )  # fmt: skip
+
+
+def objective(config: PretrainConfig) -> str:
+    """The objective and the rows in words, every variant named."""
+    negatives = {"any": "of any language", "same-language": "of the same language"}
+    pieces = {
+        "joint": "of the joint vocabulary",
+        "same-language": "of the same language",
+        "none": "none",
+    }
+    packing = {"two-segments": "two segments a row", "full-sentences": "one segment a row"}
+    sets = {"fresh": "masked anew at every pass", "released": "masked in five fixed sets"}
+    words = [
+        f"MLM + NSP with negatives {negatives[config.nsp_negatives]}"
+        if config.nsp
+        else "MLM without NSP",
+        f"{'whole words' if config.whole_word_mask else 'single word-pieces'} {sets[config.masks]}",
+        f"random replacements {pieces[config.mlm_random]}",
+        packing[config.packing],
+        f"batches {'of one language' if config.batching == 'one-language' else 'mixed'}",
+        "with language ids" if config.lang_id else "no language ids",
+    ]
+    if config.short_seq_probability:
+        words.append(f"{config.short_seq_probability:.0%} short rows")
+    return ", ".join(words)

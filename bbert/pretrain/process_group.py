@@ -1,8 +1,9 @@
 """The processes of one run: which of them this is, and how they speak with each other.
 
 Under `torchrun` and the `deepspeed` launcher the environment says who is who (RANK, WORLD_SIZE,
-LOCAL_RANK, MASTER_ADDR, MASTER_PORT); workers that bbert starts itself meet through a file. A
-process on its own needs neither: its store lives in memory, so that no port can be taken.
+LOCAL_RANK, MASTER_ADDR, MASTER_PORT), under Slurm's `srun` its own variables do; workers that bbert
+starts itself meet through a file. A process on its own needs neither: its store lives in memory, so
+that no port can be taken.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bbert.errors import InputError
+from bbert.pretrain.slurm import slurm_task
+
+if TYPE_CHECKING:
+    import torch
 
 _GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
@@ -46,6 +51,33 @@ class ProcessGroup:
         dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
         return box[0]
 
+    def gather(self, value: Any) -> list[Any]:
+        """What every process says, by rank, in all of them."""
+        if self.size == 1:
+            return [value]
+        import torch.distributed as dist
+
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    def broadcast_tensors(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The leading process's CPU tensors in every process; what others give is not looked at."""
+        if self.size == 1:
+            return dict(tensors)
+        import torch
+        import torch.distributed as dist
+
+        kinds = self.broadcast(
+            {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+        )
+        received = {}
+        for name, (shape, dtype) in kinds.items():
+            tensor = tensors[name] if self.leads else torch.empty(shape, dtype=dtype)
+            dist.broadcast(tensor, src=0)
+            received[name] = tensor
+        return received
+
     def largest(self, numbers: list[float]) -> list[float]:
         """The largest of each number over all processes; a host-side exchange, no GPU waits."""
         if self.size == 1:
@@ -64,7 +96,8 @@ def launched_group() -> ProcessGroup | None:
         rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         local_rank = int(os.environ.get("LOCAL_RANK", rank))
     except KeyError:
-        return None
+        task = slurm_task()
+        return None if task is None else ProcessGroup(task.rank, task.size, task.local_rank)
     except ValueError as error:
         raise InputError(f"RANK, WORLD_SIZE and LOCAL_RANK must be numbers: {error}") from None
     return ProcessGroup(rank, size, local_rank)
@@ -92,20 +125,56 @@ def connect(group: ProcessGroup, device: str, rendezvous: str | None = None) -> 
 
     if not dist.is_initialized():
         if device == "cuda":
-            torch.cuda.set_device(group.local_rank)
+            torch.cuda.set_device(_own_gpu(group))
         backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
         if group.size == 1:
             store = torch.distributed.HashStore()  # pyright: ignore[reportPrivateImportUsage]
             dist.init_process_group(backend, store=store, rank=0, world_size=1)
         else:
+            store = _meet(group) if rendezvous is None else None
             dist.init_process_group(
-                backend, init_method=rendezvous, rank=group.rank, world_size=group.size
+                backend,
+                init_method=rendezvous,
+                store=store,
+                rank=group.rank,
+                world_size=group.size,
             )
         atexit.register(_disconnect)
     warnings.filterwarnings("ignore", r"`torch\.distributed\.", FutureWarning)  # DeepSpeed's calls
     with deepspeed_environment(group, device):
         deepspeed = import_deepspeed()
         deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
+
+
+def _own_gpu(group: ProcessGroup) -> int:
+    """Number of this process's GPU: of all on its node, or of the only one that it is shown."""
+    import torch
+
+    visible = torch.cuda.device_count()
+    if visible > 1 and group.local_rank >= visible:
+        raise InputError(
+            f"process {group.local_rank} of this node, which has {visible} GPUs; "
+            "start one process per GPU"
+        )
+    return 0 if visible == 1 else group.local_rank
+
+
+def _meet(group: ProcessGroup) -> Any:
+    """A store for the processes of a launcher; None where torchrun's agent has one."""
+    from bbert.pretrain import meeting
+
+    address, port = meeting.meeting_point()
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        store, here = None, meeting.address_towards(address)
+        several_hosts = os.environ.get("GROUP_WORLD_SIZE", "1") != "1"
+        if here is not None and several_hosts and meeting.is_loopback(here):
+            here = None  # the leading process, whose host's name leads to itself only
+    else:
+        store, here = meeting.meet(group, address, port)
+    interface = None if here is None else meeting.interface_of(here)
+    if interface is not None:  # gloo would look up the host's name, which may lead nowhere
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
+    return store
 
 
 def _disconnect() -> None:
@@ -133,11 +202,16 @@ def import_deepspeed() -> Any:
 
 @contextmanager
 def deepspeed_environment(group: ProcessGroup, device: str) -> Iterator[None]:
-    """The variables that DeepSpeed asks for, taken back at the end."""
+    """The variables that DeepSpeed asks for, taken back at the end; LOCAL_RANK names the GPU."""
+    local_rank = group.local_rank
+    if device == "cuda":
+        import torch
+
+        local_rank = torch.cuda.current_device()
     wanted = {
         "RANK": str(group.rank),
         "WORLD_SIZE": str(group.size),
-        "LOCAL_RANK": str(group.local_rank),
+        "LOCAL_RANK": str(local_rank),
         "DS_ACCELERATOR": device,
     }
     before = {name: os.environ.get(name) for name in wanted}

@@ -1,4 +1,4 @@
-"""Rows from segments: `[CLS] A [SEP] B [SEP]`, gathered from the token stores in one go.
+"""Rows from segments: `[CLS] A [SEP] B [SEP]` or `[CLS] A [SEP]`, gathered in one go.
 
 Legend of suffixes: N rows, T positions, L languages.
 """
@@ -64,7 +64,8 @@ def assemble(
 
     Args:
         first: segments A.
-        second: segments B; with A and three specials they fit into a row.
+        second: segments B; with A and three specials they fit into a row. A length of -1 means
+            that there is none, and no separator for it either.
         streams: text of each language.
     """
     position_T = np.arange(seq_len)

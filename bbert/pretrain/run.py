@@ -10,24 +10,31 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bbert.errors import InputError
+from bbert.errors import InputError, RunFailed
 from bbert.pretrain.checkpoint import (
     CHECKPOINTS,
+    best_checkpoint,
     disk_errors,
     newest_checkpoint,
     read_checkpoint,
 )
 from bbert.pretrain.config import PretrainConfig, known
+from bbert.pretrain.metrics import LossNotFinite
 from bbert.pretrain.plan import STAGE, Plan, make_plan, may_use_gpu, say_what_is_run
 from bbert.pretrain.process_group import (
     ProcessGroup,
     count_gpus,
     launched_group,
 )
+from bbert.pretrain.stop_request import stopped_at_once
+from bbert.provenance import sha256
 from bbert.run_directory import Run, RunDirectory, open_run
 from bbert.stage_config import DryRun
 
@@ -37,6 +44,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MODEL = "model"
+BEST_MODEL = "model-best"
+_SECONDS_TO_HEAR_OF_A_DEATH = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ class _Orders:
     """What the leading process tells the others."""
 
     plan: Plan
+    corpus_hash: str
     run_path: Path
     checkpoint: Path | None
     up_to_date: bool
@@ -89,10 +99,43 @@ def run_in_group(
     Raises:
         SystemExit: in a process that does not lead, when the leading one refuses the run.
     """
-    if group.size > 1:
+    with stopped_at_once():
+        if group.size == 1:
+            return _lead(config, group)
         from bbert.pretrain.process_group import connect
 
         connect(group, "cuda" if may_use_gpu(config) and count_gpus() else "cpu", rendezvous)
+        if rendezvous is not None:  # bbert's own workers, which have a supervisor
+            return _take_part(config, group)
+        with _lifeline(group):
+            return _take_part(config, group)
+
+
+@contextmanager
+def _lifeline(group: ProcessGroup) -> Iterator[None]:
+    """While entered, no process waits for a dead one, and the error names that one."""
+    from bbert.pretrain.lifeline import Lifeline
+    from bbert.pretrain.meeting import meeting_point
+
+    lifeline = Lifeline(group, meeting_point()[0])
+    try:
+        yield
+    except BaseException as error:
+        cannot_tell = isinstance(error, RuntimeError) and not isinstance(error, RunFailed)
+        lost = lifeline.lost(_SECONDS_TO_HEAR_OF_A_DEATH) if cannot_tell else None
+        stopped = isinstance(error, SystemExit | KeyboardInterrupt)
+        lifeline.end("it was stopped" if stopped else _first_line(lost or error))
+        if lost is not None:
+            raise RunFailed(lost) from error
+        raise
+    lifeline.end()
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _take_part(config: PretrainConfig, group: ProcessGroup) -> RunDirectory | None:
     if group.leads:
         return _lead(config, group)
     _follow(group)
@@ -110,11 +153,14 @@ def _lead(config: PretrainConfig, group: ProcessGroup) -> RunDirectory:
             if not opened.up_to_date:
                 say_what_is_run(plan, config)
                 checkpoint = newest_checkpoint(opened.path / CHECKPOINTS, plan.identity)
-            group.broadcast(_Orders(plan, opened.path, checkpoint, opened.up_to_date))
+            orders = _Orders(
+                plan, plan.identity["corpus"], opened.path, checkpoint, opened.up_to_date
+            )
+            group.broadcast(orders)
             told = True
             if opened.up_to_date:
                 return opened.directory
-            training = _train(plan, opened.path, group, checkpoint)
+            training = _train(orders, group)
             _export(plan, opened, training)
             _describe(plan, opened, training)
             return opened.finish()
@@ -131,27 +177,44 @@ def _follow(group: ProcessGroup) -> None:
         raise SystemExit(2)
     if not orders.up_to_date:
         try:
-            _train(orders.plan, orders.run_path, group, orders.checkpoint)
+            _train(orders, group)
         except InputError:  # the same in every process
             raise SystemExit(2) from None
+        except LossNotFinite:
+            raise SystemExit(1) from None
 
 
-def _train(
-    plan: Plan, run_path: Path, group: ProcessGroup, checkpoint_path: Path | None
-) -> Training:
+def _train(orders: _Orders, group: ProcessGroup) -> Training:
     """Train to the last step, in one of the processes."""
     from bbert.pretrain.assemble import assemble
     from bbert.pretrain.process_group import connect, deepspeed_log
+    from bbert.pretrain.saving import read_in_all
 
-    connect(group, plan.config.device)
-    with deepspeed_log(run_path / "deepspeed.log" if group.leads else None):
-        training = assemble(plan, run_path, group)
-        if checkpoint_path is not None:
-            checkpoint = read_checkpoint(checkpoint_path)
+    _check_corpora(orders, group)
+    connect(group, orders.plan.config.device)
+    with deepspeed_log(orders.run_path / "deepspeed.log" if group.leads else None):
+        training = assemble(orders.plan, orders.run_path, group)
+        if orders.checkpoint is not None:
+            checkpoint = read_in_all(orders.checkpoint, group)
             training.resume(checkpoint)
-            logger.info("going on from step %s (%s)", f"{checkpoint.step:,}", checkpoint_path)
+            logger.info("going on from step %s (%s)", f"{checkpoint.step:,}", checkpoint.path)
         training.run()
     return training
+
+
+def _check_corpora(orders: _Orders, group: ProcessGroup) -> None:
+    """Every process must see the leading one's corpus, on whatever machine it is."""
+    path = orders.plan.corpus.path / "manifest.json"
+    try:
+        problem = None if sha256(path) == orders.corpus_hash else f"{path} is of another corpus"
+    except OSError as error:
+        problem = f"{path}: {error.strerror}"
+    for rank, (host, found) in enumerate(group.gather((socket.gethostname(), problem))):
+        if found is not None:
+            raise InputError(
+                f"process {rank} on {host}: {found}; share the work folder between the nodes "
+                "or copy the corpus to the same path"
+            )
 
 
 def _export(plan: Plan, opened: Run, training: Training) -> None:
@@ -169,10 +232,25 @@ def _export(plan: Plan, opened: Run, training: Training) -> None:
     }
     if config.lang_id:
         extra["language_separators"] = training.source.language_separators
+    model, tokenizer = training.engine.model, plan.corpus.path / "tokenizer"
     folder = opened.path / MODEL
     shutil.rmtree(folder, ignore_errors=True)  # half of one, from a killed process
     with disk_errors(folder):
-        to_hugging_face(training.engine.model, plan.corpus.path / "tokenizer", folder, extra)
+        to_hugging_face(model, tokenizer, folder, extra)
+    best = best_checkpoint(opened.path / CHECKPOINTS) if config.keep_best else None
+    if best is None:
+        return
+    folder = opened.path / BEST_MODEL
+    shutil.rmtree(folder, ignore_errors=True)
+    checkpoint = read_checkpoint(best)
+    model.load_state_dict(
+        {name: checkpoint.tensors[f"weight/{name}"] for name, _ in model.named_parameters()},
+        strict=False,
+    )
+    with disk_errors(folder):
+        to_hugging_face(model, tokenizer, folder, extra | {"step": checkpoint.step})
+    opened.metrics["best_step"] = checkpoint.step
+    opened.metrics["best_validation_loss"] = checkpoint.progress["validation_loss"]
 
 
 def _describe(plan: Plan, opened: Run, training: Training) -> None:
@@ -197,7 +275,9 @@ def _describe(plan: Plan, opened: Run, training: Training) -> None:
     logged = read_metrics(opened.path / METRICS)
     times = {"step", "tokens_per_second", "learning_rate", "grad_norm"}
     opened.metrics |= {key: value for key, value in logged[-1].items() if key not in times}
-    opened.metrics["first_loss"] = logged[0]["loss"]
+    opened.metrics["first_loss"] = next(row["loss"] for row in logged if "loss" in row)
+    if training.multilinguality is not None:
+        opened.metrics["probe_seconds"] = round(training.probe_seconds, 3)
     opened.metrics["training_seconds"] = round(training.seconds, 3)
     opened.metrics["tokens_per_second"] = round(tokens / training.seconds, 1)
     opened.extra |= {

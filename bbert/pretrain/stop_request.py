@@ -1,23 +1,38 @@
-"""SIGTERM and SIGINT ask a training to stop after the step at hand, with a checkpoint.
+"""A signal asks a training to stop after the step at hand, with a checkpoint.
+
+SIGTERM and SIGINT, and what else batch systems and terminals send before they end a process:
+SIGUSR1 and SIGUSR2 (Slurm's `--signal`), SIGHUP (unless it is ignored, as under nohup).
 
 The processes of a group must stop at the same step, or one would wait for another forever. They
-ask each other about twice a second: one small exchange between the hosts, whose distance in steps
-follows from the speed they measure, so that it costs nothing at a thousand steps a second.
+ask each other about twice a second: one small exchange between the hosts, whose distance follows
+from the speed they measure, so that it costs nothing at a thousand steps a second.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from bbert.pretrain.process_group import ProcessGroup
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+logger = logging.getLogger(__name__)
+
+STOP_SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGHUP,
+)
 _SECONDS_BETWEEN_QUESTIONS = 0.5
-_MAX_STEPS_BETWEEN_QUESTIONS = 1000
+_MAX_EVENTS_BETWEEN_QUESTIONS = 1000
+_SECONDS_BEFORE_A_SECOND_WISH = 2.0  # one Ctrl-C comes twice: from the terminal and the launcher
 
 
 class StopRequest:
@@ -30,39 +45,46 @@ class StopRequest:
     def __init__(self, group: ProcessGroup) -> None:
         self.signal_number: int | None = None
         self._group = group
-        self._received = 0
+        self._received, self._received_at = 0, 0.0
         self._parent = os.getppid()
-        self._steps_between_questions = 1
-        self._steps_since_question = 0
-        self._asked = time.monotonic()
-        self._previous: dict[int, object] = {}
+        self._handled = signals_handled(self._receive)
+        self.restart_pace()
 
     def __enter__(self) -> StopRequest:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        self._handled.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._handled.__exit__(None, None, None)
 
-    def after_step(self) -> bool:
-        """True where training has to stop now; call it after every step."""
+    def restart_pace(self) -> None:
+        """Ask at the next event; call it where events become longer, at the same place in all."""
+        self._events_between_questions = 1
+        self._events_since_question = 0
+        self._asked = time.monotonic()
+
+    def requested(self) -> bool:
+        """True where work has to stop now; every process calls it after the same events.
+
+        Events are of similar length: micro-batches, or batches of a validation.
+        """
+        if self.signal_number is not None:
+            return True
         if self._group.size == 1:
             return self._decide(self._received)
-        self._steps_since_question += 1
-        if self._steps_since_question < self._steps_between_questions:
+        self._events_since_question += 1
+        if self._events_since_question < self._events_between_questions:
             return False
         if os.getppid() != self._parent:  # whoever started the workers is gone
             self._received = self._received or signal.SIGTERM
         now = time.monotonic()
-        seconds_per_step = (now - self._asked) / self._steps_since_question
-        received, slowest = self._group.largest([float(self._received), seconds_per_step])
-        self._steps_between_questions = min(
+        seconds_per_event = (now - self._asked) / self._events_since_question
+        received, slowest = self._group.largest([float(self._received), seconds_per_event])
+        self._events_between_questions = min(
             max(1, int(_SECONDS_BETWEEN_QUESTIONS / max(slowest, 1e-9))),
-            _MAX_STEPS_BETWEEN_QUESTIONS,
+            _MAX_EVENTS_BETWEEN_QUESTIONS,
         )
-        self._asked, self._steps_since_question = now, 0
+        self._asked, self._events_since_question = now, 0
         return self._decide(int(received))
 
     def _decide(self, received: int) -> bool:
@@ -70,6 +92,52 @@ class StopRequest:
         return bool(received)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._received and number == signal.SIGINT:
+        now = time.monotonic()
+        if self._received == 0:
+            self._received, self._received_at = number, now
+        elif number == signal.SIGINT and now - self._received_at >= _SECONDS_BEFORE_A_SECOND_WISH:
             raise KeyboardInterrupt  # asked twice: do not wait for the checkpoint
-        self._received = number
+
+
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """While entered, a signal ends the process in order, for want of anything to save.
+
+    Raises:
+        KeyboardInterrupt, SystemExit: SIGINT, or another signal with 128 + its number.
+    """
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise stopping_exception(number)
+
+    with signals_handled(stop):
+        try:
+            yield
+        except SystemExit:
+            if received:
+                name = signal.Signals(received[0]).name
+                logger.info("stopped by %s; the same command goes on", name)
+            raise
+
+
+def stopping_exception(number: int) -> BaseException:
+    """What ends a process that signal `number` has stopped: exit code 130 for SIGINT, and so on."""
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+
+
+@contextmanager
+def signals_handled(receive: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let `receive` have the signals of `STOP_SIGNALS` while entered; in the main thread only."""
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in STOP_SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
+            previous[number] = signal.signal(number, receive)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

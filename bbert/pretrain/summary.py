@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bbert.pretrain.curve_keys import best_layers
 from bbert.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -37,7 +38,15 @@ def summary(run: RunDirectory) -> Table:
         perplexity = metrics.get(f"validation_perplexity/{language}")
         shown = "no held-out text" if perplexity is None else f"{perplexity:,.2f}"
         table.add_row(f"validation perplexity, {language}", shown)
+    for line in best_layers(metrics).splitlines():
+        what, _, value = line.rpartition(": ")
+        table.add_row(what, value)
     seconds = metrics["training_seconds"]
     table.add_row("speed", f"{metrics['tokens_per_second']:,.0f} tokens/s")
     table.add_row("time", f"{seconds:,.0f} s of training, {manifest['seconds']:,.0f} s in all")
+    if "probe_seconds" in metrics:
+        share = metrics["probe_seconds"] / manifest["seconds"]
+        table.add_row(
+            "multilinguality curves", f"{metrics['probe_seconds']:,.1f} s ({share:.1%} of the time)"
+        )
     return table

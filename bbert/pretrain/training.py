@@ -2,7 +2,9 @@
 
 A step reads nothing back from the device. Rows are due every `log_every` steps, at every validation
 and at the end; a checkpoint is written after the row of the same step, so that a run that goes on
-from it finds in `metrics.jsonl` exactly what was written up to that step.
+from it finds in `metrics.jsonl` exactly what was written up to that step. A signal stops the run
+between two micro-batches (the step is then given up) or two batches of a validation (its row is
+then written when the run goes on), with a checkpoint of the last whole step.
 
 Legend of suffixes: S steps, C columns of `metrics.LossTable`.
 """
@@ -12,18 +14,19 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bbert.pretrain.batches import Batch, BatchSource
-from bbert.pretrain.checkpoint import CHECKPOINTS, Checkpoint, write_checkpoint
+from bbert.pretrain.checkpoint import Checkpoint
+from bbert.pretrain.curve_keys import best_layers
 from bbert.pretrain.engine import Engine
+from bbert.pretrain.inspection import save_for_inspection
 from bbert.pretrain.metrics import (
     LossNotFinite,
     LossTable,
@@ -32,9 +35,11 @@ from bbert.pretrain.metrics import (
     validation_columns,
 )
 from bbert.pretrain.metrics_log import MetricsLog
+from bbert.pretrain.multilinguality import Multilinguality
 from bbert.pretrain.optimizer import learning_rate
 from bbert.pretrain.process_group import ProcessGroup
-from bbert.pretrain.stop_request import StopRequest
+from bbert.pretrain.saving import Saving
+from bbert.pretrain.stop_request import StopRequest, stopping_exception
 from bbert.progress import progress
 
 logger = logging.getLogger(__name__)
@@ -52,10 +57,16 @@ class Schedule:
     log_every: int
     eval_every: int
     save_every: int
-    keep_checkpoints: int
+    probe_every: int | None = None
 
     def row_due(self, step: int) -> bool:
-        return step % self.log_every == 0 or self.validation_due(step)
+        due = step % self.log_every == 0 or self.validation_due(step)
+        return due or self.probe_due(step)
+
+    def probe_due(self, step: int) -> bool:
+        if self.probe_every is None:
+            return False
+        return step % self.probe_every == 0 or step == self.steps
 
     def validation_due(self, step: int) -> bool:
         return step % self.eval_every == 0 or step == self.steps
@@ -74,9 +85,11 @@ class Training:
     Attributes:
         rows: first and end row of each micro-batch of this process within the global batch.
         run_path: folder of the run; the leading process writes there.
-        identity: what the run is; kept in its checkpoints.
+        tokenizer_dir: the corpus's tokenizer, for a batch that has to be looked at.
+        saving: writes the checkpoints.
+        multilinguality: what the live curves measure; None without them.
         seconds: spent on steps so far, by earlier processes too.
-        last_checkpoint: the newest that was written or read.
+        probe_seconds: spent on the curves so far, by earlier processes too.
     """
 
     engine: Engine
@@ -86,10 +99,13 @@ class Training:
     rows: list[tuple[int, int]]
     group: ProcessGroup
     run_path: Path
-    identity: Mapping[str, Any]
+    tokenizer_dir: Path
+    saving: Saving
+    multilinguality: Multilinguality | None = None
     step: int = 0
     seconds: float = 0.0
-    last_checkpoint: Path | None = None
+    probe_seconds: float = 0.0
+    _speed: float = 0.0
     _table: LossTable = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,7 +123,9 @@ class Training:
         self.engine.load_state(checkpoint.tensors, checkpoint.step)
         self.step = checkpoint.step
         self.seconds = float(checkpoint.progress["seconds"])
-        self.last_checkpoint = checkpoint.path
+        self.probe_seconds = float(checkpoint.progress.get("probe_seconds", 0.0))
+        self._speed = float(checkpoint.progress.get("tokens_per_second", 0.0))
+        self.saving.resume(checkpoint)
         self._table.restore(np.array(checkpoint.progress["losses"], dtype=np.float64))
 
     def run(self) -> None:
@@ -115,8 +133,8 @@ class Training:
 
         Raises:
             LossNotFinite: the loss is NaN or infinite; names the step and the last checkpoint.
-            OSError: a checkpoint or a row could not be written.
-            KeyboardInterrupt, SystemExit: SIGINT or SIGTERM, after a checkpoint.
+            OSError: the last rows could not be written.
+            KeyboardInterrupt, SystemExit: SIGINT or another signal, after a checkpoint.
         """
         if self.group.leads:
             with MetricsLog(self.run_path, self.step) as log:
@@ -129,20 +147,29 @@ class Training:
         tokens_per_step = settings.batch_size * settings.seq_len
         shown = _progress(tokens_per_step, schedule.steps, self.step)
         with StopRequest(self.group) as stop, shown as show:
+            was_due = self._table.num_lines > 0 and schedule.row_due(self.step)  # when it stopped
+            if was_due and self._write_row(log, self._finite_total(), stop):
+                self._save(log)
+            if self.step == 0 and schedule.probe_every is not None:
+                untrained = self._probe(stop)  # the floor of the curves
+                if log is not None and untrained:
+                    log.write({"step": 0, **untrained})
             began, steps_timed = time.monotonic(), 0
-            for batch in self._batches():
-                self._train_step(batch)
-                steps_timed += 1
-                stopping = stop.after_step()
-                row_due = schedule.row_due(self.step)
-                if row_due or stopping or schedule.save_due(self.step):
+            for batch in self._batches() if stop.signal_number is None else ():
+                whole = self._train_step(batch, stop)
+                steps_timed += whole
+                stopping = stop.requested()
+                row_due = whole and schedule.row_due(self.step)
+                save_due = whole and schedule.save_due(self.step)
+                if row_due or save_due or stopping:
                     total_SC = self._finite_total()
                     seconds = time.monotonic() - began
                     self.seconds += seconds
+                    self._speed = tokens_per_step * steps_timed / seconds
                     if row_due:
-                        speed = tokens_per_step * steps_timed / seconds
-                        self._write_row(log, total_SC, speed)
-                    if stopping or schedule.save_due(self.step):
+                        save_due |= self._write_row(log, total_SC, stop)
+                        stopping = stop.requested()
+                    if save_due or (stopping and not self.saving.has(self.step)):
                         self._save(log)
                     began, steps_timed = time.monotonic(), 0
                 show(self.step)
@@ -151,14 +178,19 @@ class Training:
         if stop.signal_number is not None:
             self._leave(stop.signal_number)
 
-    def _train_step(self, batch: Batch) -> None:
+    def _train_step(self, batch: Batch, stop: StopRequest) -> bool:
+        """True; False where the step was given up for a signal, and nothing has changed."""
         parts = [batch.slice(*rows).tensors(self.engine.device) for rows in self.rows]
         step = self.step + 1
-        outputs, norm = self.engine.train_step(parts, self.schedule.rate(step), step)
+        trained = self.engine.train_step(parts, self.schedule.rate(step), step, stop.requested)
+        if trained is None:
+            return False
+        outputs, norm = trained
         for output in outputs:
             self._table.add_outputs(output)
         self._table.end_line(norm)
         self.step = step
+        return True
 
     def _batches(self) -> Iterator[Batch]:
         """The global batches that are left; made ahead where a GPU would wait for them."""
@@ -179,17 +211,41 @@ class Training:
         try:
             check_finite(total_SC, self.step)
         except LossNotFinite as error:
-            good = f"last good checkpoint: {self.last_checkpoint or 'none yet'}"
-            raise LossNotFinite(f"{error}; {good}; try a lower --learning-rate") from None
+            raise self._explained(error) from None
         return total_SC
 
-    def _write_row(self, log: MetricsLog | None, total_SC: np.ndarray, speed: float) -> None:
+    def _explained(self, error: LossNotFinite) -> LossNotFinite:
+        """The error with what helps to find its cause, which the leading process saves."""
+        folder = self.run_path / "nan" / f"step-{error.step}"
+        shown = f"its batch is in {folder}"
+        if self.group.leads:
+            size = self.source.settings.batch_size
+            batch = self.source.rows(np.arange((error.step - 1) * size, error.step * size))
+            try:
+                save_for_inspection(folder, batch, self.tokenizer_dir, self.source.languages)
+            except OSError as failure:
+                shown = f"its batch was not saved ({failure.strerror})"
+        return LossNotFinite(
+            f"{error}; {shown}\n"
+            f"last good checkpoint: {self.saving.last or 'none yet'}; the same command goes on "
+            "from it; try a lower --learning-rate under another --name",
+            error.step,
+        )
+
+    def _write_row(self, log: MetricsLog | None, total_SC: np.ndarray, stop: StopRequest) -> bool:
+        """Write the row of this step; True where its validation calls for a checkpoint.
+
+        Nothing is written where a signal ends the validation: the row stays due.
+        """
         languages, nsp = self.source.languages, self.source.settings.nsp
         rate = self.schedule.rate(self.step)
-        row = training_row(self.step, total_SC, languages, nsp, rate, speed)
-        self._table.clear()
+        row = training_row(self.step, total_SC, languages, nsp, rate, self._speed)
+        perplexities = ""
         if self.schedule.validation_due(self.step):
-            row |= self.validate()
+            measured = self.validate(stop)
+            if measured is None:
+                return False
+            row |= measured
             perplexities = ", ".join(
                 f"{language} {row[key]:,.1f}"
                 for language in languages
@@ -199,46 +255,72 @@ class Training:
                 "step %s: loss %.3f, validation perplexity %s",
                 f"{self.step:,}", row["loss"], perplexities,
             )  # fmt: skip
+        if self.schedule.probe_due(self.step):
+            measured = self._probe(stop)
+            if measured is None:
+                return False
+            row |= measured
+        best = False
+        if self.schedule.validation_due(self.step):
+            best = self.saving.measured(self.step, row["validation_loss"] if perplexities else None)
+        self._table.clear()
         if log is not None:
             log.write(row)
+        return best
 
-    def validate(self) -> dict[str, float]:
-        """Losses and perplexity per language on the held-out text; every process must call it."""
+    def validate(self, stop: StopRequest) -> dict[str, float] | None:
+        """Losses and perplexity per language on the held-out text; every process must call it.
+
+        None where a signal asked to stop before the end.
+        """
         num_batches = self.validation.num_batches or 0
         languages, nsp = self.validation.languages, self.validation.settings.nsp
         table = LossTable(len(languages), nsp, num_batches, self.group, self.engine.device)
+        stop.restart_pace()
         with self.engine.evaluation() as model:
             for number in range(num_batches):
+                if stop.requested():
+                    return None
                 if number % self.group.size == self.group.rank:
                     tensors = self.validation.batch(number).tensors(self.engine.device)
                     table.add_outputs(model(**tensors))
                 table.end_line()
+        stop.restart_pace()
         return validation_columns(table.total(), languages, nsp)
 
+    def _probe(self, stop: StopRequest) -> dict[str, float] | None:
+        """A point of the multilinguality curves; None where a signal asked to stop before."""
+        assert self.multilinguality is not None
+        began = time.monotonic()
+        stop.restart_pace()
+        measured = self.multilinguality.measure(self.engine, self.group, stop.requested)
+        stop.restart_pace()
+        self.probe_seconds += time.monotonic() - began
+        if measured:
+            best = best_layers(measured).replace("\n", ", ")
+            logger.info("step %s: %s", f"{self.step:,}", best)
+        return measured
+
     def _save(self, log: MetricsLog | None) -> None:
+        """Write a checkpoint of this step."""
         tensors = self.engine.state()
         losses = self._table.total().tolist()
-        if log is None:
-            return
-        log.sync()
-        content = {
+        progress = {
             "step": self.step,
             "seconds": round(self.seconds, 3),
-            "identity": dict(self.identity),
+            "probe_seconds": round(self.probe_seconds, 3),
+            "tokens_per_second": self._speed,
             "losses": losses,
         }
-        folder = self.run_path / CHECKPOINTS
-        keep = self.schedule.keep_checkpoints
-        self.last_checkpoint = write_checkpoint(folder, tensors, content, keep)
+        self.saving.save(tensors, progress, before=log.sync if log else lambda: None)
 
     def _leave(self, number: int) -> None:
         logger.info(
-            "stopped by %s after step %s; the same command goes on from there",
+            "stopped by %s after step %s; the same command goes on from %s",
             signal.Signals(number).name, f"{self.step:,}",
+            "there" if self.saving.has(self.step) else self.saving.last or "the beginning",
         )  # fmt: skip
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise SystemExit(128 + number)
+        raise stopping_exception(number)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ class Line:
 
 @dataclass(frozen=True)
 class LineChart:
-    """Lines over one horizontal axis from 0 on; with `log_y` the vertical one is logarithmic."""
+    """Lines over one horizontal axis from 0 on; `log_x` and `log_y` make an axis logarithmic."""
 
     identifier: str
     title: str
@@ -29,6 +29,7 @@ class LineChart:
     y_label: str
     lines: tuple[Line, ...]
     log_y: bool = False
+    log_x: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,42 @@ class DotChart:
     groups: tuple[DotGroup, ...]
 
 
-Chart = LineChart | DotChart
+@dataclass(frozen=True)
+class Measure:
+    """A measured number beside the one that was to be expected (None where nothing was)."""
+
+    label: str
+    value: float
+    expected: float | None
+
+
+@dataclass(frozen=True)
+class MeasureChart:
+    """Groups of (label, measures) on one axis from 0, or less, to `reaches`, or more."""
+
+    identifier: str
+    title: str
+    description: str
+    x_label: str
+    groups: tuple[tuple[str, tuple[Measure, ...]], ...]
+    reaches: float = 0.0
+
+
+@dataclass(frozen=True)
+class MatrixChart:
+    """What every two of some things have in common.
+
+    `cells[i][j]` is (text, share from 0 to 1); the share shades the cell.
+    """
+
+    identifier: str
+    title: str
+    description: str
+    labels: tuple[str, ...]
+    cells: tuple[tuple[tuple[str, float], ...], ...]
+
+
+Chart = LineChart | DotChart | MeasureChart | MatrixChart
 
 
 def thinned(points_XY: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

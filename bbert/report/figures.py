@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bbert.report.chart import Chart, DotChart, DotGroup, Dots, Line, LineChart
 from bbert.report.model_tables import curve, curves, model_runs, perplexity_curves
+from bbert.report.multilinguality import multilinguality_charts
 from bbert.report.records import RunRecord, is_number
 from bbert.report.transfer_tables import (
     encoder_label,
@@ -53,7 +54,7 @@ def transfer_chart(group: Sequence[RunRecord], number_in_page: int) -> DotChart 
 
 
 def model_charts(records: Sequence[RunRecord]) -> list[Chart]:
-    """Loss, and validation perplexity where it was measured twice, for every model."""
+    """Loss, and what was measured twice of perplexity and multilinguality, for every model."""
     charts: list[Chart] = []
     for index, run in enumerate(model_runs(records), start=1):
         lines = _loss_lines(run)
@@ -82,6 +83,7 @@ def model_charts(records: Sequence[RunRecord]) -> list[Chart]:
                     log_y=True,
                 )
             )
+        charts += multilinguality_charts(run, index)
     return charts
 
 

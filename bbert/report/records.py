@@ -22,6 +22,9 @@ CONTENT_FILES = {
 }
 """What a report reads beside the manifest, for every stage it knows."""
 
+STATISTICS_FILE = "statistics.json"
+"""What a corpus has beside its certificate; a corpus of an earlier version has none."""
+
 STAGE_LABELS = {"corpus": "corpus", "pretrain": "model", "finetune": "transfer"}
 """What the page calls a run of a stage."""
 
@@ -35,6 +38,7 @@ _REQUIRED = {
 class RunRecord:
     """One run; `content` is its certificate, its results, or {"rows": […]} of its metrics.
 
+    `statistics` are those of a corpus by language; empty where it has none.
     `ordinal` tells runs of one name apart that come from several work folders.
     """
 
@@ -44,6 +48,7 @@ class RunRecord:
     content: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
     ordinal: int = 1
+    statistics: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -65,7 +70,8 @@ class RunRecord:
         """The files that the record was read from."""
         if self.problem is not None:
             return []
-        return [self.path / "manifest.json", self.path / CONTENT_FILES[self.stage]]
+        further = [self.path / STATISTICS_FILE] if self.statistics else []
+        return [self.path / "manifest.json", self.path / CONTENT_FILES[self.stage], *further]
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -92,7 +98,10 @@ def read_run(path: Path) -> RunRecord:
             raise InputError(f"{file}: no {key!r}; made by another version, run its stage again")
     if stage == "finetune":
         _check_scores(content, file)
-    return RunRecord(stage, path, manifest, content)
+    statistics: dict[str, Any] = {}
+    if stage == "corpus" and (path / STATISTICS_FILE).is_file():
+        statistics = read_json(path / STATISTICS_FILE).get("languages") or {}
+    return RunRecord(stage, path, manifest, content, statistics=statistics)
 
 
 def read_run_or_problem(path: Path, stage: str) -> RunRecord:

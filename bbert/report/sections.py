@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bbert.report.chart import Chart
+from bbert.report.corpus_inside import inside_blocks
 from bbert.report.corpus_tables import (
     corpus_runs,
     count_table,
@@ -15,6 +16,7 @@ from bbert.report.corpus_tables import (
 )
 from bbert.report.figures import model_charts, transfer_chart
 from bbert.report.model_tables import model_runs, model_table, perplexity_table
+from bbert.report.multilinguality import multilinguality_table
 from bbert.report.records import STAGE_LABELS, RunRecord
 from bbert.report.table import Cell, Column, Table, words
 from bbert.report.transfer_tables import transfer_table
@@ -56,7 +58,8 @@ def sections_of(
         yield Section("transfer", "Zero-shot transfer", lead, tuple(blocks))
     if model_runs(records):
         perplexity = perplexity_table(records)
-        tables = [model_table(records), *([perplexity] if perplexity else [])]
+        further = (perplexity, multilinguality_table(records))
+        tables = [model_table(records), *(table for table in further if table)]
         lead = "Models pretrained from scratch on the raw text of their languages."
         yield Section("models", "Pretraining", lead, (*tables, *model_charts(records)))
     if corpus_runs(records):
@@ -67,6 +70,13 @@ def sections_of(
         tables = [f(records) for f in (language_table, pair_table, promise_table, count_table)]
         yield Section("corpora", "Corpora and their certificates", lead,
                       tuple(table for table in tables if table.rows))  # fmt: skip
+        inside = inside_blocks(records)
+        if inside:
+            lead = (
+                "Lengths, frequencies, what languages share, what the interventions did to the "
+                "order and the choice of words, and sentences before and after."
+            )
+            yield Section("inside", "Inside the corpora", lead, tuple(inside))
     yield Section("runs", "What was run", "Corpora, models and transfer runs, the oldest first.",
                   (run_table(records),))  # fmt: skip
 

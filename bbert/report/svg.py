@@ -11,10 +11,20 @@ from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 
-from bbert.report.chart import Chart, DotChart, Dots, LineChart, log_ticks, thinned, ticks
+from bbert.report.chart import (
+    Chart,
+    DotChart,
+    Dots,
+    LineChart,
+    MatrixChart,
+    MeasureChart,
+    log_ticks,
+    thinned,
+    ticks,
+)
 
 WIDTH = 440
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 22, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 22, 12, 44
 _DOT_LEFT = 164
 _PLOT_HEIGHT = 220
 _LEGEND_ROW, _DOT_ROW, _GROUP_HEAD = 20, 22, 24
@@ -23,7 +33,7 @@ _NUM_STYLES = 6
 
 def draw(chart: Chart, standalone: bool = False) -> str:
     """The figure as one `<svg>` element; `standalone` adds namespace and style sheet."""
-    body, height = _lines(chart) if isinstance(chart, LineChart) else _dots(chart)
+    body, height = _body(chart)
     name = chart.identifier
     head = (
         f'<svg class="figure" viewBox="0 0 {WIDTH} {height}" role="img" '
@@ -38,6 +48,15 @@ def draw(chart: Chart, standalone: bool = False) -> str:
     )
 
 
+def _body(chart: Chart) -> tuple[str, int]:
+    """What is inside the element, and its height."""
+    if isinstance(chart, LineChart):
+        return _lines(chart)
+    if isinstance(chart, DotChart):
+        return _dots(chart)
+    return _measures(chart) if isinstance(chart, MeasureChart) else _matrix(chart)
+
+
 def palette() -> str:
     """The style sheet of figures."""
     return (files("bbert.report") / "palette.css").read_text(encoding="utf-8")
@@ -46,10 +65,11 @@ def palette() -> str:
 def _lines(chart: LineChart) -> tuple[str, int]:
     points = [point for line in chart.lines for point in line.points_XY]
     assert points, chart.identifier
-    x_ticks = ticks(*_spread(min(0.0, *(x for x, _ in points)), max(x for x, _ in points)))
+    left, right = min(x for x, _ in points), max(x for x, _ in points)
+    x_ticks = _log_x_ticks(left, right) if chart.log_x else ticks(*_spread(min(0.0, left), right))
     lowest, highest = min(y for _, y in points), max(y for _, y in points)
     y_ticks = log_ticks(lowest, highest) if chart.log_y else ticks(*_spread(lowest, highest))
-    x_of = _scale(x_ticks[0], x_ticks[-1], _LEFT, WIDTH - _RIGHT)
+    x_of = _scale(x_ticks[0], x_ticks[-1], _LEFT, WIDTH - _RIGHT, log=chart.log_x)
     bottom = _TOP + _PLOT_HEIGHT
     y_of = _scale(y_ticks[0], y_ticks[-1], bottom, _TOP, log=chart.log_y)
     parts = []
@@ -62,7 +82,7 @@ def _lines(chart: LineChart) -> tuple[str, int]:
     parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
     middle = _TOP + _PLOT_HEIGHT / 2
     parts.append(
-        f'<text transform="translate(13 {middle:.0f}) rotate(-90)" text-anchor="middle">'
+        f'<text transform="translate(12 {middle:.0f}) rotate(-90)" text-anchor="middle">'
         f"{escape(chart.y_label)}</text>"
     )
     for index, line in enumerate(chart.lines):
@@ -116,6 +136,69 @@ def _dots(chart: DotChart) -> tuple[str, int]:
     return "".join(parts), int(bottom + _BOTTOM)
 
 
+def _measures(chart: MeasureChart) -> tuple[str, int]:
+    values = [v for _, rows in chart.groups for m in rows for v in (m.value, m.expected or 0.0)]
+    x_ticks = ticks(*_spread(min(0.0, *values), max(chart.reaches, *values)))
+    x_of = _scale(x_ticks[0], x_ticks[-1], _DOT_LEFT, WIDTH - _RIGHT)
+    y = 8.0
+    bottom = y + sum(_GROUP_HEAD + _DOT_ROW * len(rows) for _, rows in chart.groups)
+    parts: list[str] = []
+    for value in x_ticks:
+        parts.append(f'<path class="grid" d="M{x_of(value):.1f} {y:.0f}V{bottom:.0f}"/>')
+        parts.append(_text(x_of(value), bottom + 18, _short(value), "middle"))
+    parts.append(_text((_DOT_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
+    for label, rows in chart.groups:
+        parts.append(_text(4, y + 17, _shortened(label, 56), "start", "strong"))
+        y += _GROUP_HEAD
+        for row in rows:
+            middle = y + _DOT_ROW / 2
+            spoken = f"{row.label}: {row.value:.4g}"
+            spoken += "" if row.expected is None else f", {row.expected:.4g} expected"
+            parts.append(_text(_DOT_LEFT - 8, middle + 4, _shortened(row.label), "end"))
+            parts.append(f'<g class="dot s0"><title>{escape(spoken)}</title>')
+            parts.append(f'<path d="M{x_of(0):.1f} {middle:.1f}H{x_of(row.value):.1f}"/>')
+            parts.append(f'<circle cx="{x_of(row.value):.1f}" cy="{middle:.1f}" r="4"/></g>')
+            if row.expected is not None:
+                parts.append(
+                    f'<circle class="expected" cx="{x_of(row.expected):.1f}" cy="{middle:.1f}" '
+                    'r="8"/>'
+                )
+            y += _DOT_ROW
+    return "".join(parts), int(bottom + _BOTTOM)
+
+
+def _matrix(chart: MatrixChart) -> tuple[str, int]:
+    number = len(chart.labels)
+    left, top = 96, 28
+    width = min(120.0, (WIDTH - left - 4) / number)
+    height = 34.0
+    parts: list[str] = []
+    room = int(width / 7.5)
+    for i, label in enumerate(chart.labels):
+        x, y = left + width * (i + 0.5), top + height * (i + 0.5)
+        parts.append(_text(x, top - 9, _shortened(label, room), "middle", "strong"))
+        parts.append(_text(left - 8, y + 5, _shortened(label, 12), "end", "strong"))
+        for j, (text, share) in enumerate(chart.cells[i]):
+            x, y = left + width * j, top + height * i
+            parts.append(
+                f'<g class="cell"><title>{escape(label)} and {escape(chart.labels[j])}: '
+                f'{escape(text)}, {share:.1%}</title><rect x="{x + 1:.1f}" y="{y + 1:.1f}" '
+                f'width="{width - 2:.1f}" height="{height - 2:.1f}" rx="3" '
+                f'fill-opacity="{0.04 + 0.46 * share:.3f}"/>'
+            )
+            parts.append(_text(x + width / 2, y + height / 2 + 5, text, "middle") + "</g>")
+    return "".join(parts), int(top + height * number + 8)
+
+
+def _log_x_ticks(low: float, high: float) -> list[float]:
+    """As `log_ticks`, but powers of ten only where there is no room for more."""
+    found = log_ticks(low, high)
+    if len(found) <= 7:
+        return found
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    return [10.0**exponent for exponent in range(first, last + 1)]
+
+
 def _legend(labels: list[str], top: float) -> tuple[str, int]:
     """Swatches in as many rows as the labels need; returns the height of the figure too."""
     parts: list[str] = []
@@ -152,10 +235,10 @@ def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
 
 
 def _short(value: float) -> str:
-    """A tick's number: 1500 → "1,500", 2000000 → "2M", 0.05 → "0.05"."""
+    """A tick's number: 1500 → "1,500", 20000 → "20k", 2000000 → "2M", 0.05 → "0.05"."""
     if abs(value) >= 1e6:
         return f"{value / 1e6:g}M"
-    if abs(value) >= 1e5:
+    if abs(value) >= 1e4:
         return f"{value / 1e3:g}k"
     return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 

@@ -46,6 +46,7 @@ class Table:
     """A captioned table; the first cell of every row is the row's heading.
 
     `note` stands below it everywhere, `definitions` only where there is room: not on the terminal.
+    `prose` says that the cells are text to be read: on a narrow page they stand below each other.
     """
 
     identifier: str
@@ -54,6 +55,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
     definitions: str = ""
+    prose: bool = False
 
     def __post_init__(self) -> None:
         assert all(len(row) == len(self.columns) for row in self.rows), self.identifier
@@ -68,6 +70,7 @@ class Table:
             tuple(tuple(Cell(**cell) for cell in row) for row in content["rows"]),
             content.get("note", ""),
             content.get("definitions", ""),
+            content.get("prose", False),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from bbert.finetune.contamination_notes import contamination_notes, not_checked
 from bbert.report.records import RunRecord, is_number
 from bbert.report.select_runs import upstream
 from bbert.report.table import NOTHING, Cell, Column, Table, words
@@ -143,6 +144,7 @@ def transfer_table(group: Sequence[RunRecord], number_in_page: int) -> Table:
         after = [blank] * (len(columns) - 1 - len(values))
         rows.append((Cell(label, emphasis="floor"), *values, *after))
     note = "Mean ± standard deviation over seeds of fine-tuning, in percent."
+    note += "".join(_contamination(group))
     definitions = " ".join(_definitions(group, bool(gaps)))
     identifier = f"transfer-{number_in_page}"
     return Table(identifier, group_title(group), tuple(columns), tuple(rows), note, definitions)
@@ -183,6 +185,23 @@ def _definitions(group: Sequence[RunRecord], with_gaps: bool) -> Iterator[str]:
     if with_gaps:
         source = group[0].content["train_language"]
         yield f"Gap: score on {source} minus score on the language."
+
+
+def _contamination(group: Sequence[RunRecord]) -> Iterator[str]:
+    """Sentences on test examples that the models may have seen; each with the runs that it holds
+    for, unless it holds for all."""
+    said: dict[str, list[str]] = {}
+    for run in group:
+        found = run.content.get("contamination")
+        if not found:
+            continue
+        sentences = [f"{s[0].upper()}{s[1:]}" for s in contamination_notes(found)]
+        if reason := not_checked(found):
+            sentences.append(f"Pretraining text not compared with the test sets: {reason}")
+        for sentence in sentences:
+            said.setdefault(sentence, []).append(run.name)
+    for sentence, runs in said.items():
+        yield f" {sentence}" + ("." if len(runs) == len(group) else f" [{', '.join(runs)}].")
 
 
 def _seeds_cell(run: RunRecord) -> Cell:

@@ -29,6 +29,7 @@ GOOD: dict[str, Any] = {
         "enfake-es": {"shared_characters": 0, "shared_vocabulary_entries": 0},
         "en-es": {"shared_characters": 70, "shared_vocabulary_entries": 200},
     },
+    "vocabulary": {"tokenization": "wordpiece"},
 }  # fmt: skip
 LANGUAGES = parse_languages(["enfake", "en", "es"])
 
@@ -74,6 +75,7 @@ def test_fake_languages_may_share_characters_with_each_other():
     certificate = {
         "languages": dict.fromkeys(("enfake", "esfake"), GOOD["languages"]["en"]),
         "pairs": {"enfake-esfake": {"shared_characters": 70, "shared_vocabulary_entries": 200}},
+        "vocabulary": {},
     }
     check_promises(certificate, parse_languages(["enfake", "esfake"]), "joint")
 

@@ -111,6 +111,8 @@ def test_the_certificate_is_what_was_written(request: pytest.FixtureRequest, nam
             "shared_characters": 0,
             "shared_vocabulary_entries": 0,
             "same_segmentation_rate": certificate["pairs"]["enfake-en"]["same_segmentation_rate"],
+            "shared_documents": 120 if name == "mirror" else 0,
+            "identical_documents": 120 if name == "mirror" else 0,
         }
     }
     assert not characters(texts["en"]) & characters(texts["enfake"])
@@ -241,6 +243,7 @@ def test_the_embedded_sample_needs_no_argument(work_folder: Path, capsys):
     pair = read_certificate(corpus)["pairs"]["enfake-en"]
     assert pair == {
         "shared_characters": 0, "shared_vocabulary_entries": 0, "same_segmentation_rate": 1.0,
+        "shared_documents": 0, "identical_documents": 0,
     }  # fmt: skip
     assert main(["corpus", "build", "--languages", "en", "it"]) == 2
     assert "no text in 'it'" in capsys.readouterr().err

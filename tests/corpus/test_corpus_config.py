@@ -23,6 +23,17 @@ def test_sample_and_real_defaults():
     assert resolve(sample) == sample
 
 
+def test_characters_and_words_have_no_size_and_no_segmentation_of_their_own():
+    for tokenization in ("char", "word"):
+        for text in ((), ("en=a", "enfake=b")):
+            config = resolve(CorpusConfig(text=text, tokenization=tokenization))
+            assert (config.vocab_size, config.segmentation) == (None, None)
+            assert resolve(config) == config
+    assert resolve(CorpusConfig()).segmentation == "greedy"
+    typed = CorpusConfig(tokenization="char", smoothing=0.5, vocab_size=300)
+    assert run_name(typed) == "sample-enfake-en-vocab-size300-tokenization-char-smoothing0.5"
+
+
 def test_without_a_fake_language_there_is_nothing_to_mirror():
     assert resolve(CorpusConfig(languages=("es", "ru"))).vocab == "joint"
     with pytest.raises(InputError, match="--vocab mirror"):

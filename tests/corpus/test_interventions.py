@@ -11,11 +11,13 @@ import pytest
 import zstandard
 from dump_files import plain_text
 
+from bbert import words_of_lines
 from bbert.cli import main
 from bbert.corpus import build as build_module
 from bbert.corpus import encode as encode_module
+from bbert.corpus import unigram
 from bbert.corpus.token_store import TokenStore
-from bbert.languages import unfake
+from bbert.languages import Language, fake, unfake
 from bbert.words_of_lines import is_shared
 
 
@@ -142,7 +144,13 @@ def test_the_manifest_lists_interventions_in_their_order(tmp_path: Path, english
     assert names == ["fake", "unigram", "permute"]
 
 
-@pytest.mark.parametrize("name", ["wrong order", "lost piece", "unigram", "share"])
+FAULTS = [
+    "wrong order", "lost piece", "unigram", "lengths", "share", "word order", "lost word", "dealt",
+    "dropped document",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
 def test_planted_faults_fail_the_build_and_name_the_promise(
     tmp_path: Path, english: Path, monkeypatch, capsys, name: str
 ):
@@ -166,16 +174,56 @@ def test_planted_faults_fail_the_build_and_name_the_promise(
     elif name == "unigram":
         draw = build_module.draw_unigram
 
-        def as_it_was(source: Path, target: Path, seed: int, language: str):
-            words = draw(source, target, seed, language)
+        def as_it_was(source: Path, target: Path, *given):
+            words = draw(source, target, *given)
             target.write_bytes(source.read_bytes())
             return words
 
         monkeypatch.setattr(build_module, "draw_unigram", as_it_was)
         options, said = ["--unigram", "en"], "en: unigram did what it says"
-    else:
-        import bbert.words_of_lines as words_of_lines
+    elif name == "lengths":  # a sentence has as many words as the one before it
+        shapes = unigram._sentences
 
+        def moved(file):
+            for some in shapes(file):
+                yield some._replace(lengths_S=np.roll(some.lengths_S, 1))
+
+        monkeypatch.setattr(unigram, "_sentences", moved)
+        options, said = ["--unigram", "en"], "en: unigram keeps the words of every sentence"
+    elif name == "word order":  # longer sentences stay as they are
+        turned = words_of_lines.reverse_words
+        monkeypatch.setattr(
+            words_of_lines, "reverse_words",
+            lambda text: "\n".join(
+                turned(line) if line.count(" ") < 7 else line for line in text.split("\n")
+            ),
+        )  # fmt: skip
+        languages, options = ("enreversed", "en"), []
+        said = "enreversed: reversed turns the words around (Kendall tau"
+    elif name == "lost word":  # another word stands in its place
+        applied = Language.apply
+        monkeypatch.setattr(
+            Language, "apply",
+            lambda self, text: applied(self, text).replace(fake("river"), fake("house")),
+        )  # fmt: skip
+        options, said = [], "enfake: fake can be undone in"
+    elif name == "dealt":  # both languages get the same documents
+        monkeypatch.setattr(
+            build_module.Build, "_is_dealt", lambda self, key, share: lambda number: number % 3 > 0
+        )
+        options, said = ["--shared-text", "disjoint"], "enfake-en share 100 documents (0 promised)"
+    elif name == "dropped document":
+        kept = build_module.kept_pieces
+
+        def dropping(*given):
+            for number, piece in enumerate(kept(*given)):
+                if number != 5:
+                    yield piece
+
+        monkeypatch.setattr(build_module, "kept_pieces", dropping)
+        options = ["--shared-text", "disjoint"]
+        said = "1 documents before the text lost on the way"
+    else:
         shared = words_of_lines.shared_types
         monkeypatch.setattr(
             words_of_lines, "shared_types", lambda *given: shared(*given[:3], given[3] / 4)

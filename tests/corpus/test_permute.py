@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,7 +61,7 @@ def test_the_measured_table(variant, p):
 def test_as_the_definition_written_out(variant, length):
     """Against plain loops with another generator, at a share that is no boundary."""
     number, p = 3000, 0.3
-    generator = random.Random(1)
+    generator = np.random.default_rng(1)
     found = np.array(orders(np.full(number, length), p, variant))
     slow = np.array([slow_order(length, p, variant, generator) for _ in range(number)])
     assert measures(found) == pytest.approx(measures(slow), abs=0.06)

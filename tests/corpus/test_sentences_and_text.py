@@ -16,6 +16,7 @@ from bbert.corpus import text as text_module
 from bbert.corpus.plain_text import Piece
 from bbert.corpus.sentences import final_text
 from bbert.corpus.text import write_text
+from bbert.corpus.workers import Workers
 from bbert.fake import WHITE_SPACE, give_way
 from bbert.languages import Language, unfake
 
@@ -90,7 +91,8 @@ def test_batches_and_workers_do_not_show(tmp_path: Path, monkeypatch, language: 
     whole = write_text(tmp_path / "whole.txt.zst", pieces, language, False)
     monkeypatch.setattr(text_module, "BATCH_CHARACTERS", 300)
     batched = write_text(tmp_path / "batched.txt.zst", pieces, language, False)
-    shared = write_text(tmp_path / "shared.txt.zst", pieces, language, False, processes=2)
+    with Workers(2) as workers:
+        shared = write_text(tmp_path / "shared.txt.zst", pieces, language, False, workers=workers)
     assert read(tmp_path / "whole.txt.zst") == read(tmp_path / "batched.txt.zst")
     assert (tmp_path / "batched.txt.zst").read_bytes() == (tmp_path / "shared.txt.zst").read_bytes()
     assert whole.numbers() == batched.numbers() == shared.numbers()

@@ -12,13 +12,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbert.corpus import word_blocks
-from bbert.corpus.unigram import (
-    count_words,
-    draw_unigram,
-    expected_divergence,
-    measure_unigram,
-)
+from bbert.corpus import unigram, word_blocks, word_counts
+from bbert.corpus.unigram import draw_unigram
+from bbert.corpus.unigram_measure import expected_divergence, measure_unigram
+from bbert.corpus.word_counts import count_words
 
 documents = st.lists(
     st.lists(
@@ -53,7 +50,7 @@ def test_lengths_documents_and_words_stay(tmp_path_factory, content, seed, block
     drawn = read(folder / "drawn.txt.zst")
     assert shape(drawn) == [[len(s) for s in document] for document in content]
     assert set(drawn.split()) <= {w for d in content for s in d for w in s}
-    measured = measure_unigram(words, folder / "drawn.txt.zst")
+    measured = measure_unigram(words, count_words(folder / "drawn.txt.zst"))
     assert measured["lengths_preserved"]
     assert measured["words"] == sum(len(s) for d in content for s in d)
 
@@ -88,12 +85,12 @@ def test_words_come_as_often_as_in_the_source_and_without_order(tmp_path: Path):
     source = zipf_text(tmp_path / "source.txt.zst", 200_000, 300)
     words = draw_unigram(source, tmp_path / "drawn.txt.zst", 0, "es")
     drawn = Counter(read(tmp_path / "drawn.txt.zst").encode().split())
-    for word, number in words.counts.items():
+    for word, number in words.items():
         assert drawn[word] == pytest.approx(number, abs=6 * np.sqrt(number) + 1)
     # Neighbours are independent: a pair comes as often as its words by themselves predict.
     sequence = read(tmp_path / "drawn.txt.zst").split()
     pairs = Counter(itertools.pairwise(sequence))
-    expected = words.counts[b"w0"] ** 2 / words.num_words
+    expected = dict(words.items())[b"w0"] ** 2 / words.num_words
     assert pairs["w0", "w0"] == pytest.approx(expected, abs=6 * np.sqrt(expected))
 
 
@@ -103,7 +100,7 @@ def test_divergence_lies_where_sampling_puts_it(tmp_path: Path):
     scores = []
     for seed in range(60):
         words = draw_unigram(source, tmp_path / "drawn.txt.zst", seed, "es")
-        found = measure_unigram(words, tmp_path / "drawn.txt.zst")
+        found = measure_unigram(words, count_words(tmp_path / "drawn.txt.zst"))
         assert found["within_sampling_error"]
         scores.append(
             (found["kl_divergence"] - found["expected_kl_divergence"]) / found["standard_error"]
@@ -115,17 +112,52 @@ def test_divergence_lies_where_sampling_puts_it(tmp_path: Path):
 def test_a_text_that_is_no_draw_is_told_apart(tmp_path: Path):
     source = zipf_text(tmp_path / "source.txt.zst", 20_000, 500)
     words = count_words(source)
-    same = measure_unigram(words, source)  # a perfect copy is too good
+    same = measure_unigram(words, count_words(source))  # a perfect copy is too good
     assert same["kl_divergence"] == pytest.approx(0, abs=1e-12)
     assert not same["within_sampling_error"]
-    other = measure_unigram(words, zipf_text(tmp_path / "other.txt.zst", 20_000, 500, seed=1))
+    another = zipf_text(tmp_path / "other.txt.zst", 20_000, 500, seed=1)
+    other = measure_unigram(words, count_words(another))
     assert not other["lengths_preserved"]
-    foreign = measure_unigram(words, write(tmp_path / "x.txt.zst", [[["never"]]]))
+    foreign = measure_unigram(words, count_words(write(tmp_path / "x.txt.zst", [[["never"]]])))
     assert foreign["kl_divergence"] == np.inf
     assert not foreign["within_sampling_error"]
 
 
 def test_expected_divergence_of_frequent_words_is_the_classical_one():
     mean, _ = expected_divergence(np.full(100, 10_000))
-    assert mean == pytest.approx(100 / (2 * 1_000_000), rel=1e-4)
+    assert mean == pytest.approx(99 / (2 * 1_000_000), rel=1e-4)
     assert expected_divergence(np.zeros(0, np.int64)) == (0.0, 0.0)
+
+
+def test_many_distinct_words_are_counted_in_files(tmp_path: Path, monkeypatch):
+    source = zipf_text(tmp_path / "source.txt.zst", 30_000, 9_000)
+    whole = count_words(source)
+    expected = Counter(read(source).encode().split())
+    assert dict(whole.items()) == expected
+    monkeypatch.setattr(word_counts, "MAX_WORDS_IN_MEMORY", 700)
+    monkeypatch.setattr(word_counts, "_WORDS_AT_A_TIME", 100)
+    monkeypatch.setattr(word_blocks, "BLOCK_BYTES", 10_000)
+    for threads in (1, 3):
+        parts = count_words(source, threads=threads)
+        assert list(parts.items()) == sorted(expected.items())
+        assert parts.lengths == whole.lengths
+        assert parts.characters().tolist() == sorted(set(b"w0123456789"))
+    assert [path.name for path in tmp_path.iterdir()] == [source.name]
+
+
+def test_draws_do_not_depend_on_threads(tmp_path: Path, monkeypatch):
+    source = zipf_text(tmp_path / "source.txt.zst", 20_000, 500)
+    monkeypatch.setattr(unigram, "_SENTENCES_AT_A_TIME", 37)
+    texts = []
+    for threads in (1, 2, 5):
+        draw_unigram(source, tmp_path / "drawn.txt.zst", 1, "es", threads)
+        texts.append(read(tmp_path / "drawn.txt.zst"))
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_a_text_of_one_word_cannot_diverge(tmp_path: Path):
+    source = write(tmp_path / "source.txt.zst", [[["a"] * 40]])
+    words = draw_unigram(source, tmp_path / "drawn.txt.zst", 0, "es")
+    measured = measure_unigram(words, count_words(tmp_path / "drawn.txt.zst"))
+    assert measured["kl_divergence"] == measured["expected_kl_divergence"] == 0
+    assert measured["within_sampling_error"]

@@ -47,3 +47,20 @@ def test_a_sample_is_a_function_of_the_seed(texts: dict[str, Path]) -> None:
     assert count_words(backwards, 200, seed=1) == count_words(texts, 200, seed=1)
     spread = [int(w[2:]) for w in count_words(texts, 200, seed=1)["en"] if w.startswith("en")]
     assert 350 < sum(spread) / len(spread) < 550  # from the whole text, not from one end
+
+
+def test_a_smoothed_sample_gives_small_languages_more(texts: dict[str, Path]) -> None:
+    """Every sentence of the large language once; of the small one, some a second time."""
+    counts = count_words(texts, 10_000, seed=0, smoothing=0.7)
+    sizes = {name: sum(words.values()) // 2 for name, words in counts.items()}
+    assert sizes["en"] == 900
+    assert sizes["es"] == round(900 / 3**0.7) == 417
+    own = {word: n for word, n in counts["es"].items() if word.startswith("es")}
+    assert sorted(own.values()) == [1] * (300 - 117) + [2] * 117
+    assert {n for word, n in counts["en"].items() if word.startswith("en")} == {1}
+
+
+@pytest.mark.parametrize("wanted", [50, 400])
+def test_a_limited_smoothed_sample_keeps_the_shares(texts: dict[str, Path], wanted: int) -> None:
+    counts = count_words(texts, wanted, seed=0, smoothing=0.0)
+    assert [sum(words.values()) // 2 for words in counts.values()] == [wanted // 2] * 2

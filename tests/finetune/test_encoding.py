@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,11 @@ def pieces_of(folder: Path) -> PieceIds:
     return PieceIds(find_model(Path("none"), str(folder)))
 
 
-def encode(folder: Path, examples, language: str = "en", max_length: int = 64):
+def encode(folder: Path, examples, language: str = "en", max_length: int = 64, **options):
     pieces = pieces_of(folder)
-    encoded = encode_examples(examples, Language.parse(language), pieces, LABELS, max_length)
+    encoded = encode_examples(
+        examples, Language.parse(language), pieces, LABELS, max_length, **options
+    )
     return encoded, pieces.tokenizer
 
 
@@ -88,7 +91,9 @@ def test_a_word_without_pieces_is_unknown_and_counted(bert: Path):
 def test_truncation_keeps_labels_aligned_and_counts_what_is_lost(bert: Path, words, max_length):
     labels = tuple(LABELS[i % 3] for i in range(len(words)))
     whole, _ = encode(bert, [sentence(*words, labels=labels)], max_length=200)
-    cut, _ = encode(bert, [sentence(*words, labels=labels)], max_length=max_length)
+    cut, _ = encode(
+        bert, [sentence(*words, labels=labels)], max_length=max_length, too_long="wrong"
+    )
     kept = len(cut.labels[0])
     assert len(cut.ids[0]) == min(len(whole.ids[0]), max_length)
     assert cut.ids[0][:-1].tolist() == whole.ids[0][: len(cut.ids[0]) - 1].tolist()
@@ -142,6 +147,61 @@ def test_truncated_pairs_fit_and_are_counted(bert: Path):
         ["[CLS]", *["left"] * 5, "[SEP]", *["saw"] * 4, "[SEP]"]
     )
     assert encoded.counts == {"truncated_examples": 1}
+    assert encoded.cut == {0}
+
+
+def test_the_texts_of_a_pair_in_two_languages(bert: Path, bert_with_language_ids: Path):
+    example = pair("Anna left .", "Boris saw U.S. .")
+    enfake, english = Language.parse("enfake"), Language.parse("en")
+    for folder in (bert, bert_with_language_ids):
+        mixed, tokenizer = encode(folder, [example], "enfake", second_language=english)
+        fake, _ = encode(folder, [example], "enfake")
+        plain, _ = encode(folder, [example], "en")
+        start = int(mixed.second_starts[0])
+        assert mixed.ids[0][:start].tolist() == fake.ids[0][:start].tolist()
+        assert mixed.ids[0][start:].tolist() == plain.ids[0][start:].tolist()
+        tokens = text_of(tokenizer, mixed.ids[0])
+        assert tokens[1:4] == enfake.apply("Anna left .").split()
+        assert tokens[start:-1] == ["Boris", "saw", "U", ".", "S", ".", "."]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    words=st.lists(st.sampled_from([*WORDS, "U.S.A.", "xyz"]), min_size=1, max_size=40),
+    max_length=st.integers(3, 24),
+)
+def test_windows_show_every_word_behind_its_own_first_piece(bert: Path, words, max_length):
+    labels = tuple(LABELS[i % 3] for i in range(len(words)))
+    example = sentence(*words, labels=labels)
+    whole, tokenizer = encode(bert, [example], max_length=1000)
+    windowed, _ = encode(bert, [example], max_length=max_length)
+    assert windowed.labels[0].tolist() == whole.labels[0].tolist()
+    assert len(windowed.word_positions[0]) == len(words)
+    first_pieces = whole.ids[0][whole.word_positions[0]]
+    assert windowed.ids[0][windowed.word_positions[0]].tolist() == first_pieces.tolist()
+    parts = windowed.windows.get(0, (len(windowed.ids[0]),))
+    assert max(parts) <= max_length
+    assert sum(parts) == len(windowed.ids[0])
+    assert (0 in windowed.windows) == (len(whole.ids[0]) > max_length and len(parts) > 1) or (
+        len(parts) == 1
+    )
+    ends = [0, *itertools.accumulate(parts)]
+    for start, end in itertools.pairwise(ends):
+        assert text_of(tokenizer, windowed.ids[0][[start, end - 1]]) == ["[CLS]", "[SEP]"]
+    assert windowed.lengths.tolist() == [max(parts)]
+    assert windowed.num_windows.tolist() == [len(parts)]
+    assert windowed.counts["truncated_words"] == 0
+
+
+def test_heads_and_relations(bert: Path):
+    example = sentence("Anna", "left", ".", labels=("2 nsubj", "0 root", "2 punct"))
+    pieces = pieces_of(bert)
+    relations = ("nsubj", "punct", "root")
+    encoded = encode_examples([example], Language.parse("en"), pieces, relations, 64, arcs=True)
+    assert encoded.heads[0].tolist() == [2, 0, 2]
+    assert encoded.labels[0].tolist() == [0, 2, 1]
+    with pytest.raises(InputError, match=r"file.tsv:1: label 'nsubj' does not occur"):
+        encode_examples([example], Language.parse("en"), pieces, ("punct", "root"), 64, arcs=True)
 
 
 def test_a_label_the_training_data_lack_is_named(bert: Path):

@@ -104,8 +104,8 @@ def test_last_layer_exports_load_with_the_auto_classes(request, tmp_path, model,
         with torch.inference_mode():
             logits = loaded(**{k: v for k, v in inputs.items() if v is not None}).logits[0]
         if head == "linear":
-            assert batch.word_positions_BW is not None
-            logits = logits[batch.word_positions_BW[0]]
+            assert batch.word_index_SW is not None
+            logits = logits[batch.word_index_SW[0]]
         torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
 
 

@@ -199,4 +199,4 @@ def test_help_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "{xnli,ner,pos}" in done.stdout.replace("\n", "")
+    assert "{xnli,pawsx,ner,pos" in done.stdout.replace("\n", "")

@@ -139,15 +139,37 @@ def test_pos_results_and_predictions(bert: Path, tmp_path: Path, ner_data: Path,
     assert results(run)["languages"]["enfake"]["mean"] > 0.7
 
 
-def test_words_beyond_the_models_length_are_wrong_and_counted(
-    bert: Path, tmp_path: Path, ner_data: Path, work: Path
-):
+@pytest.fixture
+def long_sentence(ner_data: Path, tmp_path: Path) -> Path:
+    """Task files whose test sentence is longer than the model reads, with a name at its end."""
     data = Path(shutil.copytree(ner_data, tmp_path / "panx"))
     words = "".join("left\tO\n" for _ in range(70))
     (data / "test-en.tsv").write_text(f"{words}Anna\tB-PER\n")
+    return data
+
+
+def test_long_sentences_are_read_in_windows(bert: Path, long_sentence: Path, work: Path):
     run = finetune(
-        "--model", str(bert), "--data", str(data), "--eval-langs", "en", name="long", work=work
-    )
+        "--model", str(bert), "--data", str(long_sentence), "--train-lang", "en",
+        "--eval-langs", "en", name="long", work=work,
+    )  # fmt: skip
+    content = results(run)
+    entry = content["languages"]["en"]
+    counts = ("windowed_examples", "truncated_examples", "truncated_words")
+    assert [entry[name] for name in counts] == [1, 0, 0]
+    assert content["too_long"] == "window"
+    assert "windows" in content["truncation"]
+    predicted = column_labels(run / "predictions" / "en.conll")
+    assert len(predicted[0]) == 71
+    assert predicted[0][-1] == "B-PER"  # tags follow from the words, also behind the first window
+    assert entry["metrics"]["recall"] == [1.0]
+
+
+def test_words_that_are_cut_off_are_wrong_and_counted(bert: Path, long_sentence: Path, work: Path):
+    run = finetune(
+        "--model", str(bert), "--data", str(long_sentence), "--train-lang", "en",
+        "--eval-langs", "en", "--too-long", "wrong", name="long", work=work,
+    )  # fmt: skip
     entry = results(run)["languages"]["en"]
     assert (entry["truncated_examples"], entry["truncated_words"]) == (1, 71 - 62)
     predicted = column_labels(run / "predictions" / "en.conll")

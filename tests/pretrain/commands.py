@@ -23,10 +23,16 @@ _context.set_forkserver_preload(
 class Command:
     """A running `bbert` command."""
 
-    def __init__(self, log: Path, *arguments: str) -> None:
-        """Start it; its output goes to `log`."""
+    def __init__(
+        self, log: Path, *arguments: str, prepare: Callable[[], object] | None = None
+    ) -> None:
+        """Start it; its output goes to `log`.
+
+        Args:
+            prepare: called in the process before the command; a function of a module.
+        """
         self._log = log
-        self.process = _context.Process(target=_main, args=(str(log), list(arguments)))
+        self.process = _context.Process(target=_main, args=(str(log), list(arguments), prepare))
         self.process.start()
 
     def wait(self, seconds: float = 120) -> int:
@@ -54,11 +60,13 @@ class Command:
         return self._log.read_text() if self._log.exists() else ""
 
 
-def _main(log: str, arguments: list[str]) -> None:
+def _main(log: str, arguments: list[str], prepare: Callable[[], object] | None) -> None:
     from bbert.cli import main
 
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     sys.stdout.flush()
     for stream in (1, 2):
         os.dup2(descriptor, stream)
+    if prepare is not None:
+        prepare()
     sys.exit(main(arguments))

@@ -301,3 +301,148 @@ def test_impossible_settings_are_refused(options, named):
 def assert_equal(first: Batch, second: Batch) -> None:
     for name, value in vars(first).items():
         assert np.array_equal(value, getattr(second, name)), name
+
+
+def test_half_of_many_pairs_are_random_and_their_languages_follow_the_mix(corpus, text):
+    loader = source(corpus, batch_size=4000)
+    batch = loader.batch(0)
+    random = batch.next_sentence_labels_B == 1
+    assert random.mean() == pytest.approx(0.5, abs=4 * 0.5 / 4000**0.5)
+    shares = loader.language_shares
+    crossed = 0
+    for row in unmasked(batch)[random]:
+        first, second = segments(row, {SEP})
+        crossed += text.find(first)[0] != text.find(second)[0]
+    expected = 1 - (shares**2).sum()  # two languages drawn apart from each other
+    error = (expected * (1 - expected) / random.sum()) ** 0.5
+    assert crossed / random.sum() == pytest.approx(expected, abs=4 * error)
+
+
+@pytest.mark.parametrize("nsp", [True, False])
+def test_a_batch_of_one_language_has_no_other(corpus, text, nsp):
+    loader = source(corpus, batching="one-language", nsp=nsp, nsp_negatives="same-language")
+    seen = []
+    for step in range(60):
+        batch = loader.batch(step)
+        (language,) = set(batch.language_ids_B)
+        assert (batch.masked_languages_BK[batch.masked_labels_BK != IGNORED] == language).all()
+        if step < 5:
+            for row in unmasked(batch):
+                names = {text.find(segment)[0] for segment in segments(row, {SEP})}
+                assert names == {LANGUAGES[language]}
+        seen.append(language)
+    counts = np.bincount(seen, minlength=3)
+    assert np.abs(counts - 60 * loader.language_shares).max() <= 2  # spread evenly, not drawn
+
+
+def test_one_language_and_mixed_batches_show_each_language_the_same_rows(corpus):
+    mixed, apart = source(corpus, nsp=False), source(corpus, nsp=False, batching="one-language")
+
+    def windows(loader: BatchSource, steps: int) -> list[list[int]]:
+        found: list[list[list[int]]] = [[], [], []]
+        for step in range(steps):
+            batch = loader.batch(step)
+            for row, language in zip(unmasked(batch), batch.language_ids_B, strict=True):
+                first, second = segments(row, {SEP})  # the border is drawn anew for every row
+                found[language].append([*first, *second])
+        return found
+
+    for one, other in zip(windows(mixed, 6), windows(apart, 6), strict=True):
+        both = min(len(one), len(other))
+        assert one[:both] == other[:both]
+
+
+@pytest.mark.parametrize("lang_id", [True, False])
+def test_full_sentences_are_one_long_segment(corpus, text, lang_id):
+    loader = source(corpus, nsp=False, packing="full-sentences", lang_id=lang_id)
+    ends = loader.language_separators if lang_id else dict.fromkeys(LANGUAGES, SEP)
+    batch = loader.batch(1)
+    assert batch.next_sentence_labels_B is None
+    assert not batch.segment_ids_BT.any()
+    assert batch.attention_mask_BT is None
+    for row in unmasked(batch):
+        name, _ = text.find(row[1:-1])
+        assert row[0] == CLS
+        assert row[-1] == ends[name]
+    assert batch.num_masked / (24 * 62) == pytest.approx(0.15, abs=0.02)
+
+
+def test_short_full_sentences_are_padded(small_corpus):
+    loader = source(small_corpus, languages=["enfake", "it"], nsp=False, packing="full-sentences")
+    for row, mask in zip(*(lambda b: (unmasked(b), b.attention_mask_BT))(loader.batch(0)),
+                         strict=True):  # fmt: skip
+        end = mask.sum()
+        assert row[end - 1] == SEP
+        assert (row[end:] == PAD).all()
+        assert (row[1 : end - 1] >= FIRST_ORDINARY_ID).all()
+
+
+def rows_of_passes(loader: BatchSource, passes: int) -> list[list[tuple]]:
+    """Of each pass over a single language: every row's ids as they are fed, and its pair label."""
+    (size,) = loader.rows_per_pass
+    found = []
+    for number in range(passes):
+        batch = loader.rows(np.arange(number * size, (number + 1) * size))
+        labels = [0] * size if batch.next_sentence_labels_B is None else (
+            batch.next_sentence_labels_B.tolist())  # fmt: skip
+        found.append([(*ids, label) for ids, label in
+                      zip(batch.input_ids_BT.tolist(), labels, strict=True)])  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("nsp", [True, False])
+def test_released_masks_come_again_after_five_passes_in_another_order(corpus, nsp):
+    loader = source(corpus, languages=["it"], masks="released", nsp=nsp)
+    passes = rows_of_passes(loader, 10)
+    for number in range(5):
+        assert sorted(passes[number]) == sorted(passes[number + 5])
+        assert passes[number] != passes[number + 5]
+    assert len(set(itertools.chain(*passes[:5]))) > 0.99 * 5 * len(passes[0])
+    size = len(passes[0])
+    keys = [loader.rows(np.arange(n * size, (n + 1) * size)).row_keys_B for n in range(10)]
+    assert len(set(np.concatenate(keys).tolist())) == 10 * size  # dropout is never the same
+    other = rows_of_passes(source(corpus, seed=1, languages=["it"], masks="released", nsp=nsp), 1)
+    assert sorted(other[0]) != sorted(passes[0])
+
+
+def test_fresh_masks_never_come_again(corpus):
+    passes = rows_of_passes(source(corpus, languages=["it"]), 7)
+    assert len(set(itertools.chain(*passes))) > 0.99 * 7 * len(passes[0])
+
+
+@pytest.mark.parametrize("nsp", [True, False])
+def test_short_rows_end_with_a_sentence_and_have_random_lengths(corpus, text, nsp):
+    loader = source(corpus, short_seq_probability=0.5, batch_size=3000, nsp=nsp)
+    batch = loader.batch(0)
+    lengths = batch.attention_mask_BT.sum(axis=1) - 3
+    short = lengths < 61
+    # A length of 2 to 61 is drawn; a sentence of about 15 more is finished, so fewer stay short.
+    assert 0.3 < short.mean() < 0.5
+    labels = batch.next_sentence_labels_B if nsp else np.zeros(3000)
+    for row in unmasked(batch)[short & (labels == 0)]:
+        first, second = segments(row, {SEP})
+        name, start = text.find(np.concatenate([first, second]))
+        assert start + len(first) + len(second) in text.stores[name].sentence_offsets
+    ends = np.sort(lengths[short & (labels == 0)])
+    quarters = np.searchsorted(ends, [16, 31, 46, 61])
+    assert (np.diff([0, *quarters]) > 0.1 * len(ends)).all()
+    assert (source(corpus, split="validation", short_seq_probability=1.0)
+            .batch(0).attention_mask_BT is None)  # fmt: skip
+
+
+def test_random_replacements_of_the_same_language_stay_in_it(corpus):
+    loader = source(corpus, mlm_random="same-language", batch_size=3000)
+    batch = loader.batch(0)
+    row, slot = np.nonzero(batch.masked_labels_BK != IGNORED)
+    shown = batch.input_ids_BT[row, batch.masked_positions_BK[row, slot]]
+    random = shown != MASK
+    language = batch.masked_languages_BK[row, slot]
+    assert ((shown[random] - FIRST_ORDINARY_ID) // SHARE == language[random]).all()
+    for number, name in enumerate(LANGUAGES):
+        used = np.unique(np.asarray(TokenStore.open(corpus, name).ids))
+        drawn = shown[random & (language == number)]
+        assert np.isin(drawn, used).all()
+    joint = source(corpus, batch_size=3000).batch(0)
+    shown = joint.input_ids_BT[row, joint.masked_positions_BK[row, slot]]
+    foreign = (shown != MASK) & ((shown - FIRST_ORDINARY_ID) // SHARE != language)
+    assert foreign.mean() == pytest.approx(0.1 * 2 / 3, abs=0.01)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ OPTIONS = (
     "--learning-rate", "0.01", "--device", "cpu",
 )  # fmt: skip
 BIN = Path(sys.executable).parent
+Started = subprocess.Popen[str]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,9 @@ def assert_like_alone(work: Path, name: str) -> None:
     assert len(rows) == len(expected) == 4
     for row, other in zip(rows, expected, strict=True):
         for key in row.keys() - {"tokens_per_second"}:
-            assert row[key] == pytest.approx(other[key], rel=1e-4), (row["step"], key)
+            assert row[key] == pytest.approx(
+                other[key], rel=1e-4 if key == "grad_norm" else 1e-6
+            ), (row["step"], key)
 
 
 def test_torchrun(work: Path):
@@ -79,6 +84,63 @@ def test_deepspeed_launcher(work: Path):
     assert_like_alone(work, "deepspeed")
 
 
+def start_two(work: Path, name: str, variables: Sequence[str], *more: str) -> list[Started]:
+    """Two processes that know of each other through the environment alone."""
+    started = []
+    for rank in range(2):
+        environment = {key: value for key, value in os.environ.items() if key[:6] != "SLURM_"}
+        for variable in variables:
+            key, value = variable.format(rank=rank).split("=")
+            environment[key] = value
+        command = [str(BIN / "bbert"), *arguments(work, name, *more)]
+        started.append(
+            subprocess.Popen(
+                command,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    return started
+
+
+def test_slurm(work: Path):
+    variables = ("SLURM_PROCID={rank}", "SLURM_NTASKS=2", "SLURM_LOCALID={rank}")
+    step = ("SLURM_JOB_ID=77", "SLURM_STEP_ID=3", "SLURM_STEP_NUM_TASKS=2", "SLURM_NNODES=1")
+    processes = start_two(work, "slurm", (*variables, *step), "--micro-batch-size", "2")
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert "".join(outputs).count("model slurm") == 1, outputs
+    assert_like_alone(work, "slurm")
+
+
+def test_a_taken_port_and_a_process_that_dies(work: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        variables = ("RANK={rank}", "WORLD_SIZE=2", "LOCAL_RANK={rank}", "MASTER_ADDR=127.0.0.1")
+        options = ("--steps", "100000", "--save-every", "10")
+        processes = start_two(work, "lost", (*variables, f"MASTER_PORT={port}"), *options)
+        checkpoints = work / "models" / "lost.partial" / "checkpoints"
+        deadline = time.monotonic() + 120
+        while not (checkpoints / "latest").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    processes[1].kill()
+    began = time.monotonic()
+    output, _ = processes[0].communicate(timeout=60)
+    assert time.monotonic() - began < 60
+    assert processes[0].returncode == 1
+    assert f"port {port} is taken: meeting at port {port + 1}" in output
+    last = output.splitlines()[-1]
+    assert last.startswith("bbert pretrain: process 1 on ")
+    assert last.endswith("has died; the same command goes on from the last checkpoint")
+    processes[1].communicate()
+    alone = Command(work / "lost.log", *arguments(work, "lost", *options))
+    alone.wait_until(lambda: "going on from step" in alone.output)
+    alone.send(signal.SIGTERM)
+    assert alone.wait() == 143
+
+
 def test_a_dead_worker_ends_the_run_with_one_error(work: Path):
     options = ("--processes", "2", "--steps", "100000", "--save-every", "10")
     command = Command(work / "dead.log", *arguments(work, "dead", *options))
@@ -91,7 +153,7 @@ def test_a_dead_worker_ends_the_run_with_one_error(work: Path):
     assert command.wait() == 1
     assert time.monotonic() - began < 60
     errors = [line for line in command.output.splitlines() if line.startswith("bbert pretrain:")]
-    assert errors == [command.output.strip().splitlines()[-2]]
+    assert errors == [command.output.strip().splitlines()[-1]]
     assert "was killed by SIGKILL" in errors[0]
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
@@ -142,8 +204,6 @@ def children(pid: int | None) -> list[int]:
 
 
 def free_port() -> int:
-    import socket
-
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbert.counter_random import draw, stream_key
-from bbert.pretrain.masking import IGNORED, Masking, mask_rows, num_slots
+from bbert.pretrain.masking import IGNORED, Masking, num_slots
+from bbert.pretrain.masking import mask_rows as mask_rows_of_languages
 
 MASK, FIRST_ORDINARY = 4, 10
 ORDINARY = np.arange(FIRST_ORDINARY, 1000)
@@ -38,8 +39,23 @@ def keys(num: int, step: int = 0) -> np.ndarray:
     return draw(stream_key(0, "masks", step), np.arange(num))
 
 
-def masking(probability=0.15, whole_words=True, slots=23) -> Masking:
-    return Masking(probability, whole_words, slots, MASK, ORDINARY)
+def masking(probability=0.15, whole_words=True, slots=23, replacements=(ORDINARY,)) -> Masking:
+    return Masking(probability, whole_words, slots, MASK, replacements)
+
+
+def mask_rows(ids, text, words, row_keys, plan):
+    """Rows of one language."""
+    return mask_rows_of_languages(ids, text, words, np.zeros(ids.shape, np.int64), row_keys, plan)
+
+
+def fits(counts: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether counts differ from expected shares by chance only (chi-square, one in a million)."""
+    expected = expected / expected.sum() * counts.sum()
+    statistic = ((counts - expected) ** 2 / expected).sum()
+    freedom = len(counts) - 1
+    # Wilson and Hilferty's normal approximation, 4.9 standard deviations.
+    limit = freedom * (1 - 2 / (9 * freedom) + 4.9 * (2 / (9 * freedom)) ** 0.5) ** 3
+    return bool(statistic < limit)
 
 
 @pytest.mark.parametrize("word_length", [1.0, 1.4, 3.0])
@@ -187,3 +203,53 @@ def test_pieces_of_a_word_that_stand_apart_are_predicted_together():
             pieces = chosen[row, 1:61][words[row, 1:61] == word]
             assert pieces.all() or not pieces.any()
     assert used.sum(axis=1).mean() == pytest.approx(9, abs=0.3)
+
+
+def replaced(languages: np.ndarray, plan: Masking) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What stands in place of the predictions, what stood there, and their languages."""
+    ids, text, starts = rows(len(languages), 125, 128, 1.4)
+    positions, labels = mask_rows_of_languages(
+        ids, text, words_of(starts), languages, keys(len(languages)), plan
+    )
+    row, slot = np.nonzero(labels != IGNORED)
+    where = positions[row, slot]
+    return ids[row, where], labels[row, slot], languages[row, where]
+
+
+def test_random_replacements_are_uniform_over_the_joint_vocabulary():
+    languages = np.zeros((20_000, 128), np.int64)
+    shown, true, _ = replaced(languages, masking())
+    counts = np.array([(shown == MASK).sum(), (shown == true).sum()])
+    counts = np.append(counts, len(shown) - counts.sum())
+    kept = 0.1 + 0.1 / len(ORDINARY)
+    assert fits(counts, np.array([0.8, kept, 0.2 - kept]))
+    random = shown[(shown != MASK) & (shown != true)]
+    assert fits(np.bincount(random - FIRST_ORDINARY), np.ones(len(ORDINARY)))
+
+
+def test_random_replacements_of_the_same_language_are_uniform_over_its_own_entries():
+    languages = np.tile(np.arange(128) // 64, (20_000, 1))  # the second half of every row
+    tables = (np.arange(20, 80), np.arange(70, 500))
+    shown, true, language = replaced(languages, masking(replacements=tables))
+    assert fits(np.array([(shown == MASK).sum(), (shown != MASK).sum()]), np.array([0.8, 0.2]))
+    random = (shown != MASK) & (shown != true)
+    for number, table in enumerate(tables):
+        drawn = shown[random & (language == number)]
+        assert np.isin(drawn, table).all()
+        assert fits(np.bincount(drawn - table[0], minlength=len(table)), np.ones(len(table)))
+
+
+def test_without_random_replacements_a_fifth_is_kept():
+    languages = np.zeros((5000, 128), np.int64)
+    shown, true, _ = replaced(languages, masking(replacements=()))
+    assert ((shown == MASK) | (shown == true)).all()
+    assert fits(np.array([(shown == MASK).sum(), (shown == true).sum()]), np.array([0.8, 0.2]))
+
+
+def test_the_variants_choose_the_same_positions():
+    languages = np.tile(np.arange(128) // 64, (50, 1))
+    plans = (masking(), masking(replacements=()), masking(replacements=(ORDINARY, ORDINARY[:9])))
+    first, *others = [replaced(languages, plan) for plan in plans]
+    for shown, true, _ in others:
+        assert np.array_equal(true, first[1])
+        assert np.array_equal(shown == MASK, first[0] == MASK)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from random_corpus import random_documents, write_corpus
 
 from bbert.corpus.token_store import TokenStore
-from bbert.errors import InputError
 from bbert.counter_random import draw, stream_key
+from bbert.errors import InputError
 from bbert.pretrain.packing import TextStream, held_out, passage_bounds
 
 documents = st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=12), max_size=150)

@@ -167,10 +167,31 @@ def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path: Path):
     options = ("--learning-rate", "1e30", "--save-every", "1")
     command = Command(tmp_path / "log", "pretrain", "--work", str(tmp_path), *SMALL, *options)
     assert command.wait() == 1
-    error = next(line for line in command.output.splitlines() if "LossNotFinite" in line)
-    assert "not finite at step 3" in error
-    assert "step-00000002" in error
+    first, second = command.output.splitlines()[-2:]
+    assert first.startswith("bbert pretrain: ")
+    assert "not finite at step 3" in first
+    assert "step-00000002" in second
     assert "Traceback" not in command.output
+
+
+def test_a_node_with_another_corpus_is_named(tmp_path: Path):
+    from bbert.errors import InputError
+    from bbert.pretrain.config import PretrainConfig
+    from bbert.pretrain.plan import make_plan
+    from bbert.pretrain.process_group import ProcessGroup
+    from bbert.pretrain.run import _check_corpora, _Orders
+
+    corpus = build_tiny_corpus(tmp_path, documents=5)
+    plan = make_plan(PretrainConfig(work=tmp_path, device="cpu"))
+    orders = _Orders(plan, plan.identity["corpus"], tmp_path, None, False)
+    _check_corpora(orders, ProcessGroup())
+    for harm, words in (("{}", "of another corpus"), (None, "No such file")):
+        if harm is None:
+            (corpus / "manifest.json").unlink()
+        else:
+            (corpus / "manifest.json").write_text(harm)
+        with pytest.raises(InputError, match=rf"process 0 on .*{words}"):
+            _check_corpora(orders, ProcessGroup())
 
 
 def test_a_dry_run_estimates_and_leaves_nothing(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TASKS = {
     "xnli": "bbert.finetune.tasks.xnli",
+    "pawsx": "bbert.finetune.tasks.pawsx",
     "ner": "bbert.finetune.tasks.ner",
     "pos": "bbert.finetune.tasks.pos",
 }

@@ -1,43 +1,57 @@
-"""CoNLL-U: words and their universal tags.
+"""CoNLL-U: words with their universal tags, heads and relations.
 
-Syntactic words carry the tags; a range (`3-4`, a contraction) and an empty node (`5.1`) are not
-words.
+Syntactic words carry the annotation; a range (`3-4`, a contraction) and an empty node (`5.1`) are
+not words, and are counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bbert.errors import InputError
+from bbert.finetune.tasks.reading import Reading
 from bbert.finetune.tasks.task import Example, Labels, Sentence
 from bbert.finetune.tasks.text_lines import read_lines
 
 NUM_COLUMNS = 10
-FORM, TAG = 1, 3
+FORM, TAG, HEAD, RELATION = 1, 3, 6, 7
 
 
-def read_conllu_words(path: Path, check: Callable[[str, str], str]) -> list[Sentence]:
-    """Sentences of a treebank file with their UPOS tags.
+@dataclass
+class Rows:
+    """The words of one sentence: their columns, and the lines they stand on."""
 
-    Args:
-        path: the file.
-        check: (tag, `file:line`) → the tag to use; raises InputError where it is none.
+    file: Path
+    columns: list[list[str]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    def sentence(self, labels: Sequence[str]) -> Sentence:
+        """The words with `labels`."""
+        start, number = self.lines[0], len(self.lines)
+        apart = self.lines[-1] != start + number - 1  # ranges or empty nodes stand between
+        words = tuple(columns[FORM] for columns in self.columns)
+        lines = tuple(self.lines) if apart else ()
+        return Sentence(words, tuple(labels), self.file, start, lines)
+
+
+def conllu_sentences(path: Path, reading: Reading) -> Iterator[Rows]:
+    """The sentences of a treebank file.
 
     Raises:
-        InputError: a line without ten columns, a word id out of order, with file and line.
+        InputError: a line without ten columns, a word id out of order, a word without a form, no
+            sentence at all; with file and line.
     """
-    sentences: list[Sentence] = []
-    words: list[str] = []
-    tags: list[str] = []
-    start = 0
-    for number, line in enumerate([*read_lines(path), ""], start=1):
+    rows = Rows(path)
+    empty = True
+    for number, line in enumerate([*read_lines(path, reading), ""], start=1):
         if not line.strip():
-            if words:
-                sentences.append(Sentence(tuple(words), tuple(tags), path, start))
-                words, tags = [], []
+            if rows.columns:
+                yield rows
+                rows, empty = Rows(path), False
             continue
-        if line.startswith("#"):
+        if line.startswith("#") and "\t" not in line:
             continue
         columns = line.split("\t")
         if len(columns) != NUM_COLUMNS:
@@ -46,27 +60,42 @@ def read_conllu_words(path: Path, check: Callable[[str, str], str]) -> list[Sent
             )
         identifier = columns[0]
         if "-" in identifier or "." in identifier:
+            what = "ranges" if "-" in identifier else "empty_nodes"
+            reading.counts[what] += 1
             continue
-        if identifier != str(len(words) + 1):
-            raise InputError(f"{path}:{number}: word id {identifier!r}, expected {len(words) + 1}")
-        if not words:
-            start = number
-        words.append(columns[FORM])
-        tags.append(check(columns[TAG], f"{path}:{number}"))
-    if not sentences:
+        expected = len(rows.columns) + 1
+        if identifier != str(expected):
+            raise InputError(f"{path}:{number}: word id {identifier!r}, expected {expected}")
+        if not columns[FORM].strip():
+            raise InputError(f"{path}:{number}: word {identifier} has no form")
+        rows.columns.append(columns)
+        rows.lines.append(number)
+    if empty:
         raise InputError(f"{path}: no sentence in this file")
-    return sentences
 
 
-def write_conllu_words(
-    path: Path, language: str, examples: Sequence[Example], predicted: Labels
+def write_conllu(
+    path: Path,
+    language: str,
+    examples: Sequence[Example],
+    rows: Iterator[Sequence[tuple[str, int, str]]],
 ) -> None:
-    """Write forms and tags; every word hangs on the first, so that scorers of trees accept it."""
+    """Write forms with (tag, head, relation) of every word; `_` where there is none."""
     with path.open("w", encoding="utf-8", newline="\n") as stream:
-        for number, (example, tags) in enumerate(zip(examples, predicted, strict=True), start=1):
+        for number, (example, words) in enumerate(zip(examples, rows, strict=True), start=1):
             assert isinstance(example, Sentence)
             stream.write(f"# sent_id = {language}-{number}\n# text = {' '.join(example.words)}\n")
-            for word, (form, tag) in enumerate(zip(example.words, tags, strict=True), start=1):
-                head, relation = ("0", "root") if word == 1 else ("1", "dep")
+            annotated = zip(example.words, words, strict=True)
+            for word, (form, (tag, head, relation)) in enumerate(annotated, start=1):
                 stream.write(f"{word}\t{form}\t_\t{tag}\t_\t_\t{head}\t{relation}\t_\t_\n")
             stream.write("\n")
+
+
+def write_tags(path: Path, language: str, examples: Sequence[Example], predicted: Labels) -> None:
+    """Write forms and tags; every word hangs on the first, so that scorers of trees accept it."""
+    write_conllu(
+        path,
+        language,
+        examples,
+        ([(tag, min(i, 1), "dep" if i else "root") for i, tag in enumerate(t)] for t in predicted),
+    )

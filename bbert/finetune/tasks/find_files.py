@@ -25,6 +25,11 @@ class SplitFiles:
     split: str
     files: tuple[Path, ...]
 
+    @property
+    def all_files(self) -> tuple[Path, ...]:
+        """Every file that is read."""
+        return self.files
+
 
 def matching(folder: Path, patterns: Sequence[str], language: str, split: str) -> list[Path]:
     """Files of the first of `patterns` that matches any; `{language}` and `{split}` are filled in.
@@ -39,18 +44,24 @@ def matching(folder: Path, patterns: Sequence[str], language: str, split: str) -
     return []
 
 
-def find_data_folder(task: Task, data: Path, source_language: str) -> Path:
-    """The folder below (or at) `data` that has the task's training file of `source_language`.
+def find_data_folder(
+    task: Task, data: Path, source_language: str, splits: Sequence[str] = ("train",)
+) -> Path:
+    """The folder below (or at) `data` that has one of the `splits` of `source_language`.
 
     Raises:
-        InputError: no such folder or no training file; names the files that are there.
+        InputError: no such folder or no such file; names the files that are there.
     """
     if not data.is_dir():
         raise InputError(f"--data {data}: no such folder")
     candidates = [data, *(data / name for name in task.folders if (data / name).is_dir())]
-    usable = [folder for folder in candidates if task.find(folder, source_language, "train")]
+    usable = [
+        folder
+        for folder in candidates
+        if any(task.find(folder, source_language, split) for split in splits)
+    ]
     if not usable:
-        raise _missing(task, data, source_language, "train")
+        raise _missing(task, data, source_language, " or ".join(splits))
     if len(usable) > 1:
         others = ", ".join(str(folder) for folder in usable[1:])
         logger.info("using %s (there is also %s)", usable[0], others)
@@ -73,11 +84,13 @@ def find_split(task: Task, folder: Path, source_language: str, splits: Sequence[
 def _missing(task: Task, folder: Path, language: str, split: str) -> InputError:
     below = [folder, *(folder / name for name in task.folders)]
     found = sorted(
-        str(path.relative_to(folder))
-        for place in below
-        if place.is_dir()
-        for path in [*place.iterdir(), *place.glob("UD_*/*.conllu")]
-        if path.is_file()
+        {
+            str(path.relative_to(folder))
+            for place in below
+            if place.is_dir()
+            for path in [*place.iterdir(), *place.glob("*/*")]
+            if path.is_file()
+        }
     )
     shown = ", ".join(found[:_SHOWN]) or "nothing"
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""

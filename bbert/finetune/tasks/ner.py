@@ -1,45 +1,61 @@
-"""`ner`: named entities in IOB2, as in PAN-X/WikiANN and CoNLL-2002; scored by whole entities.
+"""`ner`: named entities, scored as whole entities in IOB2.
 
-The labels are those of the training file. A tag outside them, or one that IOB2 forbids, stops the
-run with its file and line: repairing gold data would change what the score means.
+PAN-X with or without its prefix, WikiANN, CoNLL-2002 and CoNLL-2003, any other file with a word and
+its tag a line, and files of the `datasets` library. The tagging scheme is recognised and everything
+becomes IOB2, see `tagging_schemes.py`.
+
+The labels are those of the training file; a type that it does not have stops the run with file and
+line. So does a tag that the scheme of its file forbids, unless `--illegal-tags repair` is given:
+changing gold data changes what the score means, so it is asked for and counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bbert.errors import InputError
+from bbert.finetune.tasks.dataset_files import layouts
 from bbert.finetune.tasks.find_files import matching
+from bbert.finetune.tasks.reading import Reading
 from bbert.finetune.tasks.scores import entity_scores
+from bbert.finetune.tasks.tagging_schemes import TAG, detect_scheme, illegal_tags, to_iob2
 from bbert.finetune.tasks.task import Example, Labels, Sentence, Task
-from bbert.finetune.tasks.word_columns import line_of, read_word_columns, write_word_columns
+from bbert.finetune.tasks.word_columns import read_word_columns, write_word_columns
 
 OUTSIDE = "O"
 PATTERNS = (
     "{split}-{language}.tsv",  # XTREME
-    "{language}.{split}.conll",  # WikiANN, CoNLL-2002
+    "{language}.{split}.conll",
     "{language}/{split}",  # PAN-X as released
     "{language}/{split}.tsv",
     "{language}/{split}.conll",
+    "{language}/{split}.txt",
 )
+CONLL_LANGUAGES = {"en": "eng", "de": "deu", "es": "esp", "nl": "ned"}
+CONLL_SPLITS = {"train": "train", "dev": "testa", "test": "testb"}
+COLUMNS = ("ner_tags", "tags", "ner")
 
 
 def find(folder: Path, language: str, split: str) -> list[Path]:
-    return matching(folder, PATTERNS, language, split)
+    patterns = [*PATTERNS]
+    if language in CONLL_LANGUAGES and split in CONLL_SPLITS:  # as the shared tasks named them
+        patterns.append(f"{CONLL_LANGUAGES[language]}.{CONLL_SPLITS[split]}")
+    return matching(folder, [*patterns, *layouts(split)], language, split)
 
 
-def read(files: Sequence[Path], language: str) -> list[Example]:
-    """Sentences whose tags are legal IOB2.
+def read(files: Sequence[Path], language: str, reading: Reading | None = None, /) -> list[Example]:
+    """Sentences with IOB2 tags.
 
     Raises:
-        InputError: a tag that IOB2 does not have or forbids there, with file and line.
+        InputError: a tag that is none, or (unless illegal tags are repaired) one that its scheme
+            forbids there, with file and line.
     """
+    reading = reading if reading is not None else Reading()
     sentences: list[Example] = []
     for file in files:
-        for sentence in read_word_columns(file, language):
-            _check_iob2(sentence)
-            sentences.append(sentence)
+        sentences += _in_iob2(file, read_word_columns(file, language, COLUMNS, reading), reading)
     return sentences
 
 
@@ -65,19 +81,34 @@ def chance(gold: Labels) -> float:
     return 0.0
 
 
-def _check_iob2(sentence: Sentence) -> None:
-    before = OUTSIDE
-    for word, tag in enumerate(sentence.labels):
-        if tag != OUTSIDE and (tag[:2] not in ("B-", "I-") or len(tag) < 3):
-            raise InputError(
-                f"{line_of(sentence, word)}: {tag!r} is no IOB2 tag (O, B-TYPE or I-TYPE)"
-            )
-        if tag[0] == "I" and before[2:] != tag[2:]:
-            raise InputError(
-                f"{line_of(sentence, word)}: {tag} after {before} is illegal in IOB2: "
-                f"an entity begins with B-{tag[2:]}"
-            )
-        before = tag
+def _in_iob2(file: Path, sentences: Sequence[Sentence], reading: Reading) -> list[Sentence]:
+    for sentence in sentences:
+        for word, tag in enumerate(sentence.labels):
+            if not TAG.fullmatch(tag):
+                raise InputError(
+                    f"{sentence.where(word)}: {tag!r} is no entity tag (O, B-TYPE, I-TYPE, and L-, "
+                    "U- or E-, S- in schemes that mark ends)"
+                )
+    scheme = detect_scheme(sentence.labels for sentence in sentences)
+    if scheme is None:
+        raise InputError(f"{file}: tags with L-, U- and with E-, S-: no tagging scheme has both")
+    reading.notice("tagging_scheme", scheme)
+    forbidden = [(s, word) for s in sentences for word in illegal_tags(s.labels, scheme)]
+    if forbidden and reading.illegal_tags == "refuse":
+        sentence, word = forbidden[0]
+        before = sentence.labels[word - 1] if word else OUTSIDE
+        raise InputError(
+            f"{sentence.where(word)}: {sentence.labels[word]} after {before} is illegal in "
+            f"{scheme} ({len(forbidden):,} such tags in the file); mend it or give "
+            "--illegal-tags repair"
+        )
+    reading.counts["illegal_tags_repaired"] += len(forbidden)
+    if scheme == "IOB2" and not forbidden:
+        return list(sentences)
+    reading.counts["tags_converted"] += sum(
+        a != b for s in sentences for a, b in zip(s.labels, to_iob2(s.labels), strict=True)
+    )
+    return [replace(sentence, labels=to_iob2(sentence.labels)) for sentence in sentences]
 
 
 TASK = Task(
@@ -90,8 +121,9 @@ TASK = Task(
     ),
     chance_definition="the best constant predictor, O everywhere: 0",
     heads=("linear",),
-    folders=("panx", "wikiann", "conll2002"),
-    looked_for="SPLIT-LANGUAGE.tsv, LANGUAGE.SPLIT.conll, LANGUAGE/SPLIT",
+    folders=("panx", "wikiann", "conll2002", "conll2003"),
+    looked_for="SPLIT-LANGUAGE.tsv, LANGUAGE.SPLIT.conll, LANGUAGE/SPLIT, esp.train, "
+    "LANGUAGE/SPLIT-*.parquet",
     find=find,
     read=read,
     label_set=label_set,
@@ -100,4 +132,5 @@ TASK = Task(
     chance=chance,
     write=write_word_columns,
     extension="conll",
+    too_long=("window", "wrong"),
 )

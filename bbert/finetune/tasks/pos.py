@@ -1,57 +1,59 @@
 """`pos`: one of the 17 universal parts of speech a word, from CoNLL-U or XTREME's two columns.
 
 Where a folder holds several treebanks of a language, their files of a split are read one after the
-other, as XTREME does. `CONJ` of UD version 1 is `CCONJ` in version 2: renamed.
+other, as XTREME does. `CONJ` of UD version 1 is `CCONJ` in version 2: renamed and counted.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from bbert.errors import InputError
-from bbert.finetune.tasks.conllu import read_conllu_words, write_conllu_words
+from bbert.finetune.tasks.conllu import TAG, conllu_sentences, write_tags
+from bbert.finetune.tasks.dataset_files import layouts
 from bbert.finetune.tasks.find_files import matching
+from bbert.finetune.tasks.reading import Reading
 from bbert.finetune.tasks.scores import accuracy, chunk_f1, majority_share
 from bbert.finetune.tasks.task import Example, Labels, Sentence, Task
-from bbert.finetune.tasks.word_columns import line_of, read_word_columns
-
-logger = logging.getLogger(__name__)
+from bbert.finetune.tasks.word_columns import read_word_columns
 
 UNIVERSAL_TAGS = (
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
     "PUNCT", "SCONJ", "SYM", "VERB", "X",
 )  # fmt: skip
 RENAMED = {"CONJ": "CCONJ"}
-PATTERNS = (
-    "{split}-{language}.tsv",  # XTREME
+TREEBANK_PATTERNS = (
     "UD_*/{language}[_-]*ud-{split}.conllu",
+    "ud-treebanks-*/UD_*/{language}[_-]*ud-{split}.conllu",
     "{language}[_-]*ud-{split}.conllu",
     "{language}.{split}.conllu",
 )
+PATTERNS = ("{split}-{language}.tsv", *TREEBANK_PATTERNS)  # XTREME's columns first
+COLUMNS = ("upos", "pos_tags", "pos")
 
 
 def find(folder: Path, language: str, split: str) -> list[Path]:
-    return matching(folder, PATTERNS, language, split)
+    return matching(folder, [*PATTERNS, *layouts(split)], language, split)
 
 
-def read(files: Sequence[Path], language: str) -> list[Example]:
+def read(files: Sequence[Path], language: str, reading: Reading | None = None, /) -> list[Example]:
     """Sentences with universal tags.
 
     Raises:
         InputError: a tag that is none, with file and line.
     """
+    reading = reading if reading is not None else Reading()
     sentences: list[Example] = []
     for file in files:
         if file.suffix == ".conllu":
-            found = read_conllu_words(file, _checked)
-        else:
             found = [
-                Sentence(s.words, _checked_all(s), s.file, s.line)
-                for s in read_word_columns(file, language)
+                rows.sentence([columns[TAG] for columns in rows.columns])
+                for rows in conllu_sentences(file, reading)
             ]
-        sentences += found
+        else:
+            found = read_word_columns(file, language, COLUMNS, reading)
+        sentences += [_checked(sentence, reading) for sentence in found]
     return sentences
 
 
@@ -63,17 +65,19 @@ def score(gold: Labels, predicted: Labels) -> dict[str, float]:
     return {"accuracy": accuracy(gold, predicted), "chunk_f1": chunk_f1(gold, predicted)}
 
 
-def _checked_all(sentence: Sentence) -> tuple[str, ...]:
-    return tuple(_checked(tag, line_of(sentence, i)) for i, tag in enumerate(sentence.labels))
-
-
-def _checked(tag: str, where: str) -> str:
-    tag = RENAMED.get(tag, tag)
-    if tag not in UNIVERSAL_TAGS:
-        raise InputError(
-            f"{where}: {tag!r} is no universal part of speech ({' '.join(UNIVERSAL_TAGS)})"
-        )
-    return tag
+def _checked(sentence: Sentence, reading: Reading) -> Sentence:
+    tags = []
+    for word, tag in enumerate(sentence.labels):
+        if tag in RENAMED:
+            reading.counts[f"{tag}_as_{RENAMED[tag]}"] += 1
+            tag = RENAMED[tag]
+        if tag not in UNIVERSAL_TAGS:
+            raise InputError(
+                f"{sentence.where(word)}: {tag!r} is no universal part of speech "
+                f"({' '.join(UNIVERSAL_TAGS)})"
+            )
+        tags.append(tag)
+    return Sentence(sentence.words, tuple(tags), sentence.file, sentence.line, sentence.lines)
 
 
 TASK = Task(
@@ -87,13 +91,14 @@ TASK = Task(
     chance_definition="the best constant predictor: share of the most frequent gold tag",
     heads=("linear",),
     folders=("udpos", "ud"),
-    looked_for="SPLIT-LANGUAGE.tsv, UD_*/LANGUAGE_*-ud-SPLIT.conllu",
+    looked_for="SPLIT-LANGUAGE.tsv, UD_*/LANGUAGE_*-ud-SPLIT.conllu, LANGUAGE/SPLIT-*.parquet",
     find=find,
     read=read,
     label_set=label_set,
     missing_label="_",
     score=score,
     chance=majority_share,
-    write=write_conllu_words,
+    write=write_tags,
     extension="conllu",
+    too_long=("window", "wrong"),
 )

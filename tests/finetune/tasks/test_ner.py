@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bbert.errors import InputError
 from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import find_data_folder, find_split
+from bbert.finetune.tasks.reading import Reading
 
 NER = load_task("ner")
 TEXT = "Anna\tB-PER\nleft\tO\n\nNew\tB-LOC\nYork\tI-LOC\n"
@@ -39,9 +41,14 @@ EXPECTED = [(("Anna", "left"), ("B-PER", "O")), (("New", "York"), ("B-LOC", "I-L
         .replace("York", "en:York"),
         "-DOCSTART-\tO\n\n" + TEXT,
         "-DOCSTART- -X- O O\n\n" + TEXT.replace("\t", " NNP B-NP "),
+        "-DOCSTART- -X- O O\n" + TEXT.replace("\t", " NNP B-NP ") + "-DOCSTART- -X- O O\n",
+        TEXT.replace("\t", " ").replace("\n", " \n"),
+        TEXT.replace("B-", "I-"),
+        TEXT.replace("B-PER", "U-PER").replace("I-LOC", "L-LOC"),
+        TEXT.replace("B-PER", "S-PER").replace("I-LOC", "E-LOC"),
     ],
     ids=["plain", "crlf", "bom", "blank-lines", "no-last-newline", "spaces", "prefix", "docstart",
-         "conll2003"],
+         "conll2003", "docstart-without-blank-line", "space-at-the-end", "iob1", "bioul", "iobes"],
 )  # fmt: skip
 def test_forms_of_one_file(tmp_path: Path, text: str):
     assert words_and_labels(read(tmp_path / "file", text)) == EXPECTED
@@ -68,10 +75,12 @@ def test_labels_are_ordered_by_type(tmp_path: Path):
         ("Anna\nleft\tO\n", 1, "expected a word, a tab and its label"),
         ("Anna\tB-PER\nleft\t\n", 2, "expected a word, a tab and its label"),
         ("Anna\tB-PER\n\tO\n", 2, "no word"),
-        ("a\tO\n\nAnna\tPER\n", 3, "'PER' is no IOB2 tag"),
-        ("Anna\tB-\n", 1, "'B-' is no IOB2 tag"),
-        ("Anna\tE-PER\n", 1, "'E-PER' is no IOB2 tag"),
-        ("Anna\tI-PER\n", 1, "I-PER after O is illegal"),
+        ("a\tO\n\nAnna\tPER\n", 3, "'PER' is no entity tag"),
+        ("Anna\tB-\n", 1, "'B-' is no entity tag"),
+        ("Anna\tE-PER\n", 1, "E-PER after O is illegal in IOBES (1 such tags in the file)"),
+        ("Anna\tB-PER\nleft\tO\nRome\tU-LOC\n", 2, "O after B-PER is illegal in BIOUL"),
+        ("Anna\tU-PER\n\nRome\tS-LOC\n", 0, "no tagging scheme has both"),
+        ("Anna\tB-PER\nleft\tVBD\tO\n", 2, "3 columns where the lines before have 2"),
         ("a\tO\nb\tB-LOC\nc\tI-PER\n", 3, "I-PER after B-LOC is illegal"),
         ("a\tB-PER\n\nc\tI-PER\n", 3, "I-PER after O is illegal"),
     ],
@@ -79,8 +88,57 @@ def test_labels_are_ordered_by_type(tmp_path: Path):
 def test_unusable_lines_are_named(tmp_path: Path, text: str, line: int, words: str):
     with pytest.raises(InputError) as error:
         read(tmp_path / "file.tsv", text)
-    assert f"file.tsv:{line}: " in str(error.value)
+    assert (f"file.tsv:{line}: " if line else "file.tsv: ") in str(error.value)
     assert words in str(error.value)
+
+
+def test_illegal_tags_are_repaired_on_demand_and_counted(tmp_path: Path):
+    (tmp_path / "file").write_text("a\tO\nb\tB-LOC\nc\tI-PER\n\nd\tI-PER\ne\tI-PER\n")
+    reading = Reading(illegal_tags="repair")
+    first, second = NER.read([tmp_path / "file"], "en", reading)
+    assert first.labels == ("O", "B-LOC", "B-PER")
+    assert second.labels == ("B-PER", "I-PER")
+    assert reading.notes() == {
+        "encoding": "utf-8", "tagging_scheme": "IOB2", "illegal_tags_repaired": 2,
+        "tags_converted": 2,
+    }  # fmt: skip
+
+
+def test_what_was_recognised_is_noted(tmp_path: Path):
+    (tmp_path / "iob1").write_text("-DOCSTART- O\n\nen:Anna I-PER\nen:left O\n")
+    (tmp_path / "bioul").write_text("Anna\tU-PER\n")
+    reading = Reading()
+    examples = NER.read([tmp_path / "iob1", tmp_path / "bioul"], "en", reading)
+    assert [e.labels for e in examples] == [("B-PER", "O"), ("B-PER",)]
+    assert reading.notes() == {
+        "encoding": "utf-8", "prefix": "en:", "tagging_scheme": "IOB1, BIOUL",
+        "document_starts": 1, "tags_converted": 2,
+    }  # fmt: skip
+
+
+def test_encodings(tmp_path: Path):
+    text = "M\u00e9xico\tB-LOC\n"
+    for name in ("utf-16", "utf-8-sig"):  # known by their byte order mark
+        (tmp_path / name).write_bytes(text.encode(name))
+        assert NER.read([tmp_path / name], "es")[0].words == ("M\u00e9xico",)
+    (tmp_path / "latin").write_bytes(text.encode("latin-1"))
+    (tmp_path / "utf8").write_bytes(text.encode())
+    (tmp_path / "wide").write_bytes(text.encode("utf-16-le"))
+    reading = Reading(encoding="latin-1")  # says what the file is that is not UTF-8, and only that
+    for name in ("latin", "utf8"):
+        assert NER.read([tmp_path / name], "es", reading)[0].words == ("M\u00e9xico",)
+    assert reading.found["encoding"] == "latin-1, utf-8"
+    for encoding in (None, "ascii"):
+        with pytest.raises(InputError, match=r"latin:1: not UTF-8 \(byte 0xe9\)"):
+            NER.read([tmp_path / "latin"], "es", Reading(encoding=encoding))
+    with pytest.raises(InputError, match=r"wide:1: (not UTF-8|a NUL character)"):
+        NER.read([tmp_path / "wide"], "es")
+    assert NER.read([tmp_path / "wide"], "es", Reading(encoding="utf-16-le"))[0].words == (
+        "M\u00e9xico",
+    )
+    (tmp_path / "packed").write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(InputError, match="compressed"):
+        NER.read([tmp_path / "packed"], "es")
 
 
 def test_unusable_files(tmp_path: Path):
@@ -100,8 +158,10 @@ def test_what_is_written_reads_back(tmp_path: Path):
     assert words_and_labels(NER.read([tmp_path / "out.conll"], "en")) == EXPECTED
 
 
-@pytest.mark.parametrize("layout", ["train-en.tsv", "en.train.conll", "en/train", "en/train.tsv"])
-@pytest.mark.parametrize("below", ["", "panx", "wikiann", "conll2002"])
+@pytest.mark.parametrize(
+    "layout", ["train-en.tsv", "en.train.conll", "en/train", "en/train.tsv", "eng.train"]
+)
+@pytest.mark.parametrize("below", ["", "panx", "wikiann", "conll2002", "conll2003"])
 def test_layouts_are_found(tmp_path: Path, layout: str, below: str):
     file = tmp_path / below / layout
     file.parent.mkdir(parents=True, exist_ok=True)

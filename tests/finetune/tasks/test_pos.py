@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from official_scorer import official_scores
 
 from bbert.errors import InputError
 from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import find_split
+from bbert.finetune.tasks.pos import UNIVERSAL_TAGS
+from bbert.finetune.tasks.reading import Reading
+from bbert.finetune.tasks.task import Sentence
 
 POS = load_task("pos")
 
@@ -43,7 +49,47 @@ def test_ranges_and_empty_nodes_are_no_words(tmp_path: Path):
 def test_conj_of_version_1_becomes_cconj(tmp_path: Path):
     file = tmp_path / "hi.conllu"
     file.write_text(row("1", "और", "CONJ"), encoding="utf-8")
-    assert POS.read([file], "hi")[0].labels == ("CCONJ",)
+    reading = Reading()
+    assert POS.read([file], "hi", reading)[0].labels == ("CCONJ",)
+    assert reading.counts["CONJ_as_CCONJ"] == 1
+
+
+def test_lines_of_words_behind_ranges_and_comments(tmp_path: Path):
+    file = tmp_path / "es.conllu"
+    file.write_text(CONLLU, encoding="utf-8")
+    reading = Reading()
+    first, second = POS.read([file], "es", reading)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for sentence in (first, second):
+        for position, word in enumerate(sentence.words):
+            where, _, line = sentence.where(position).rpartition(":")
+            assert where == str(file)
+            assert lines[int(line) - 1].split("\t")[1] == word
+    assert reading.notes() == {"encoding": "utf-8", "empty_nodes": 1, "ranges": 1}
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from(UNIVERSAL_TAGS), st.sampled_from(UNIVERSAL_TAGS)),
+            min_size=1, max_size=6,
+        ),
+        min_size=1, max_size=4,
+    )
+)  # fmt: skip
+def test_accuracy_as_the_official_scorer(tmp_path_factory: pytest.TempPathFactory, pairs):
+    gold = [[a for a, _ in sentence] for sentence in pairs]
+    predicted = [[b for _, b in sentence] for sentence in pairs]
+    examples = [
+        Sentence(tuple(f"w{i}" for i in range(len(tags))), tuple(tags), Path("x"), 1)
+        for tags in gold
+    ]
+    folder = tmp_path_factory.mktemp("conllu")
+    POS.write(folder / "gold", "en", examples, gold)
+    POS.write(folder / "predicted", "en", examples, predicted)
+    official = official_scores(folder / "gold", folder / "predicted")
+    assert POS.score(gold, predicted)["accuracy"] == pytest.approx(official["UPOS"], abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +98,8 @@ def test_conj_of_version_1_becomes_cconj(tmp_path: Path):
         ("1\tda\tVERB\n", 1, "3 columns instead of the 10"),
         (row("1", "da", "VERB") + row("3", "lo", "PRON"), 2, "word id '3', expected 2"),
         ("# text = da\n" + row("1", "da", "VB"), 2, "'VB' is no universal part of speech"),
+        (row("1", "", "VERB"), 1, "word 1 has no form"),
+        (row("1-2", "d", "_") + row("1", "da", "VERB") + row("2", "x", "VB"), 3, "'VB' is no"),
         (row("1", "da", "_"), 1, "'_' is no universal part of speech"),
     ],
 )

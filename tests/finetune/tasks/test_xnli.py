@@ -10,6 +10,7 @@ import pytest
 from bbert.errors import InputError
 from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import find_data_folder, find_split
+from bbert.finetune.tasks.reading import Reading
 
 XNLI = load_task("xnli")
 PAIRS = [
@@ -59,6 +60,35 @@ def test_only_the_language_asked_for_is_read(tmp_path: Path):
         XNLI.read(files, "hi")
 
 
+def test_languages_of_jsonl_and_ids(tmp_path: Path):
+    rows = [
+        json.dumps({"language": language, "gold_label": "neutral", "sentence1": f"{language} a",
+                    "sentence2": "b", "pairID": number})
+        for number, language in enumerate(["en", "es", "en"], start=1)
+    ]  # fmt: skip
+    files = write(tmp_path / "xnli.test.jsonl", rows)
+    found = find_split(XNLI, tmp_path, "en", ["test"]).files
+    assert list(found) == files
+    examples = XNLI.read(files, "en")
+    assert [(e.first, e.key, e.line) for e in examples] == [("en a", "1", 1), ("en a", "3", 3)]
+    with pytest.raises(InputError, match=r"no pair in 'hi' \(there: en, es\)"):
+        XNLI.read(files, "hi")
+
+
+def test_missing_votes_at_the_end_of_a_row_are_none_of_our_business(tmp_path: Path):
+    # MultiNLI has five vote columns in its header, its training rows one vote.
+    header = "gold_label\tsentence1\tsentence2\tpairID\tlabel1\tlabel2\tlabel3"
+    files = write(tmp_path / "a.tsv", [header, "neutral\tx\ty\t7n\tneutral", "neutral\tx\ty\t8n"])
+    assert [e.key for e in XNLI.read(files, "en")] == ["7n", "8n"]
+
+
+def test_undecided_pairs_are_counted(tmp_path: Path):
+    reading = Reading()
+    files = write(tmp_path / "a.tsv", ["premise\thypo\tlabel", "x\ty\t-", "x\ty\tneutral"])
+    assert len(XNLI.read(files, "en", reading)) == 1
+    assert reading.counts["pairs_without_gold_label"] == 1
+
+
 def test_english_multinli_is_no_data_of_other_languages(tmp_path: Path):
     write(tmp_path / "multinli_1.0_train.jsonl", ["{}"])
     with pytest.raises(InputError, match="no train file of task xnli for language 'es'"):
@@ -74,6 +104,7 @@ def test_english_multinli_is_no_data_of_other_languages(tmp_path: Path):
         ("a.tsv", ["x\ty\tmaybe"], 1, "label 'maybe' is none of contradiction, entailment"),
         ("a.tsv", ["x\tneutral"], 1, "2 columns; without a header there must be three"),
         ("a.tsv", ["premise\thypo\tlabel", "x\t \tneutral"], 2, "the hypothesis is empty"),
+        ("a.tsv", ["premise\thypo\tlabel", "x\ty\tz\tneutral"], 2, "4 columns where the header"),
         ("a.jsonl", ['{"sentence1": "x"}'], 1, "no column sentence2"),
         ("a.jsonl", ["{}", "not json"], 1, "no column sentence1"),
         ("a.jsonl", ["not json"], 1, "not JSON"),
