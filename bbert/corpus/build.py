@@ -154,10 +154,7 @@ class Build:
         with self.run.step(f"extract-{key}") as step:
             if not step.done:
                 work = self.intermediate / f"dump-{key}"
-                shutil.rmtree(work, ignore_errors=True)
-                counts = extract_dumps(
-                    source.dumps, self._extracted(key), work, self.processes, key
-                )
+                counts = extract_dumps(source.dumps, self._extracted(key), work, self.workers, key)
                 step.counts.update(counts)
         return step.counts
 

@@ -20,6 +20,8 @@ from bbert.corpus.token_store import id_dtype
 from bbert.corpus.vocabulary import UNKNOWN_ID, Vocabulary
 
 _SPACE, _NEWLINE = 0x20, 0x0A
+_INITIAL = np.uint32(NUM_CODE_POINTS)
+_AT_ONCE = 1 << 15  # characters: their indices stay in a core's cache
 
 
 class Sentences(NamedTuple):
@@ -58,9 +60,14 @@ class CharacterCutter:
         starts_word_C = np.empty(len(codes_C), np.bool_)
         starts_word_C[:1] = True
         starts_word_C[1:] = is_blank_C[:-1]
-        ids_C = self._ids.take(codes_C + starts_word_C * np.uint32(NUM_CODE_POINTS))
-        is_piece_C = ~is_blank_C
-        ids_P, starts_P = ids_C[is_piece_C], starts_word_C[is_piece_C]
+        ids, starts = [], []
+        for first in range(0, len(codes_C), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            pieces = np.flatnonzero(~is_blank_C[part])
+            starts_P = starts_word_C[part].take(pieces)
+            ids.append(self._ids.take(codes_C[part].take(pieces) + starts_P * _INITIAL))
+            starts.append(starts_P)
+        ids_P, starts_P = np.concatenate(ids), np.concatenate(starts)
         # Before the n-th blank there are as many pieces as its position says, but for n blanks.
         blanks = np.flatnonzero(is_blank_C)
         line_ends = np.flatnonzero(codes_C[blanks] == _NEWLINE)

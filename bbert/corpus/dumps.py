@@ -1,9 +1,9 @@
 """Wikipedia dumps to plain text, by wikiextractor run as a program.
 
 wikiextractor is under the AGPL, so it is never imported: `python -m wikiextractor.WikiExtractor`
-reads what `wiki_pages` wrote and gives one JSON object an article. A page on which it dies or hangs
-is left out and counted, and the rest goes on; the program ends with the process that started it,
-however that ends.
+reads what `wiki_pages` wrote and gives one JSON object an article. A page on which it dies, hangs
+(templates that include each other without end) or swells is left out, reported and counted, and the
+rest goes on; the program ends with the process that started it, however that ends.
 """
 
 from __future__ import annotations
@@ -16,22 +16,32 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
 from bbert.corpus.compressed import reading_progress
 from bbert.corpus.guarded_process import guarded_process
-from bbert.corpus.wiki_pages import HEADING_MARK, write_articles
-from bbert.errors import InputError
+from bbert.corpus.wiki_pages import HEADING_MARK, join_templates, write_articles
+from bbert.corpus.workers import ALONE, Workers
+from bbert.errors import InputError, RunFailed
 from bbert.progress import progress
+from bbert.run_directory import read_json, write_json_atomically
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 MINIMUM_VERSION = (3, 1)
+_TEMPLATE_BYTES_A_SECOND = 200_000  # compressed; they are loaded before the first article
+_HOPELESS = 3  # articles that fail before one was read: it is not the articles then
 _EMPTY_BRACKETS = re.compile(r" ?\(\s*[,;:\s]*\)")
 _MARKUP = re.compile(r"^[*#:;]+\s*|</?[a-z]+>")  # of lists and of tags that nobody closed
+_UNEXPANDED = re.compile(r" ?\{\{[^{}\n]*\}\}")  # templates that include themselves
 _PLACEHOLDER = re.compile(r"(formula|codice)_\d+\W*")  # wikiextractor's, for <math> and <code>
 _BRACKET_BEGINS_WITH_COMMA = re.compile(r"\(\s*[,;:]\s*")
 
@@ -47,62 +57,137 @@ def check_wikiextractor() -> None:
 
 
 def extract_dumps(
-    dumps: Sequence[Path], text_file: Path, work_directory: Path, processes: int, name: str
+    dumps: Sequence[Path], text_file: Path, work_directory: Path, workers: Workers, name: str
 ) -> Counter[str]:
     """Write the text of some dumps: one paragraph a line, a blank line between articles.
+
+    Several dumps are worked on side by side. Each that is finished leaves its text and its counts
+    in the work directory, where a second call finds them.
 
     Args:
         dumps: the parts of one wiki's dump.
         text_file: a `.txt.zst` file.
-        work_directory: for files that are deleted again.
-        processes: how many of them wikiextractor may use.
+        work_directory: for files that are deleted at the end.
+        workers: what they and wikiextractor may use.
         name: of the language, for the log.
 
     Returns:
         The counts of `write_articles`; of the articles `documents` have text, `empty_articles` have
         none and `failed_articles` wikiextractor could not read; `paragraphs`, and the `headings`
-        that were dropped.
+        and `unexpanded_templates` that were dropped.
 
     Raises:
         InputError: as `write_articles`, or no article has any text.
-        RuntimeError: wikiextractor failed.
+        RunFailed: wikiextractor failed.
     """
     check_wikiextractor()
     work_directory.mkdir(parents=True, exist_ok=True)
-    articles, templates = work_directory / "articles.xml.gz", work_directory / "templates.xml.gz"
-    with reading_progress(f"{name}: reading the dump", dumps) as advance:
-        counts = write_articles(dumps, articles, templates, advance)
-    texts = _extract(
-        articles, templates if counts["templates"] else None, counts["articles"], processes
-    )
-    with (
-        progress(f"{name}: extracting text", counts["articles"], "articles") as advance,
-        _text_writer(text_file) as write,
-    ):
-        for text in texts:
-            advance(1)
-            if text is None:
-                counts["failed_articles"] += 1
-                continue
-            paragraphs, num_headings = clean_article(text)
-            counts["headings"] += num_headings
-            counts["paragraphs"] += len(paragraphs)
-            counts["documents" if paragraphs else "empty_articles"] += 1
-            if paragraphs:
-                write("\n".join(paragraphs))
-        if not counts["documents"]:
-            raise InputError(
-                f"{dumps[0]}: {counts['articles']:,} articles, but no text in any of them; "
-                "give another dump"
-            )
+    parts = [DumpPart(path, work_directory, i, name) for i, path in enumerate(dumps, 1)]
+    some = workers if len(parts) > 1 else ALONE
+    what = f"reading the dumps of {name}"
+    found = list(_shown(some.map(read_part, parts, what), f"{name}: dumps read", parts))
+    templates = None
+    if any(counts["templates"] for counts, _ in found):
+        templates = work_directory / "templates.xml.gz"
+        join_templates(found[0][1], [part.file("templates.xml.gz") for part in parts], templates)
+    processes = max(1, workers.processes // len(parts))
+    extract = partial(extract_part, templates=templates, processes=processes)
+    what = f"extracting the text of the dumps of {name}"
+    total: Counter[str] = Counter()
+    for part, counts in zip(
+        parts, _shown(some.map(extract, parts, what), f"{name}: dumps extracted", parts),
+        strict=True,
+    ):  # fmt: skip
+        total.update(counts)
+        if counts["failed_articles"]:
+            logger.warning(
+                "%s: wikiextractor could not read %d of %s articles; they are left out",
+                part.dump, counts["failed_articles"], f"{counts['articles']:,}",
+            )  # fmt: skip
+    if not total["documents"]:
+        raise InputError(
+            f"{dumps[0]}: {total['articles']:,} articles, but no text in any of them; "
+            "give another dump"
+        )
+    with text_file.open("wb") as file:
+        for part in parts:
+            with part.file("text.zst").open("rb") as text:
+                shutil.copyfileobj(text, file)
     shutil.rmtree(work_directory)
-    return counts
+    return +total
+
+
+@dataclass(frozen=True)
+class DumpPart:
+    """One of the dumps of a wiki, and where its files go."""
+
+    dump: Path
+    folder: Path
+    number: int
+    name: str
+
+    def file(self, suffix: str) -> Path:
+        return self.folder / f"{self.number}.{suffix}"
+
+
+def read_part(part: DumpPart) -> tuple[Counter[str], str]:
+    """Write the articles and templates of a dump, unless that is done: counts and head."""
+    done = part.file("pages.json")
+    if not done.exists():
+        with reading_progress(f"{part.name}: reading {part.dump.name}", [part.dump]) as advance:
+            counts, head = write_articles(
+                part.dump, part.file("articles.xml.gz"), part.file("templates.xml.gz"), advance
+            )
+        write_json_atomically(done, {"counts": counts, "head": head})
+    found = read_json(done)
+    return Counter(found["counts"]), found["head"]
+
+
+def extract_part(part: DumpPart, templates: Path | None, processes: int) -> Counter[str]:
+    """Write the text of a dump that `read_part` has read, unless that is done: all counts."""
+    done = part.file("text.json")
+    if not done.exists():
+        counts, _ = read_part(part)
+        articles = part.file("articles.xml.gz")
+        texts = _extract(articles, templates, counts["articles"], processes, part.dump)
+        title = f"{part.name}: extracting {part.dump.name}"
+        with (
+            progress(title, counts["articles"], "articles") as advance,
+            _text_writer(part.file("text.zst")) as write,
+        ):
+            for text in texts:
+                advance(1)
+                if text is None:
+                    counts["failed_articles"] += 1
+                    continue
+                paragraphs, num_headings = clean_article(text)
+                counts["headings"] += num_headings
+                counts["unexpanded_templates"] += len(_UNEXPANDED.findall(text))
+                counts["paragraphs"] += len(paragraphs)
+                counts["documents" if paragraphs else "empty_articles"] += 1
+                if paragraphs:
+                    write("\n".join(paragraphs))
+        write_json_atomically(done, counts)
+        articles.unlink()
+    return Counter(read_json(done))
+
+
+def _shown(results: Iterable[T], title: str, parts: Sequence[DumpPart]) -> Iterator[T]:
+    """The results; of several parts it is shown how many are done."""
+    if len(parts) == 1:
+        yield from results
+        return
+    with progress(title, len(parts), "parts") as advance:
+        for result in results:
+            advance(1)
+            yield result
 
 
 def clean_article(text: str) -> tuple[list[str], int]:
     """The paragraphs of an article as wikiextractor gives it, and how many headings were dropped.
 
-    Section headings go, and what is left of list markup, of tags that nobody closed, of brackets
+    Section headings go, calls of templates that wikiextractor refused to expand because they include
+    themselves, and what is left of list markup, of tags that nobody closed, of brackets
     whose template was dropped ("Berlin (, ) is") and of formulas that stood alone.
     """
     paragraphs, num_headings = [], 0
@@ -111,7 +196,7 @@ def clean_article(text: str) -> tuple[list[str], int]:
             num_headings += 1
             continue
         line = line.replace(HEADING_MARK, "")
-        line = _MARKUP.sub("", line)
+        line = _UNEXPANDED.sub("", _MARKUP.sub("", line))
         line = _EMPTY_BRACKETS.sub("", line)
         line = _BRACKET_BEGINS_WITH_COMMA.sub("(", line).strip()
         if line and not _PLACEHOLDER.fullmatch(line):
@@ -132,32 +217,39 @@ def _text_writer(path: Path) -> Iterator[Callable[[str], None]]:
 
 
 def _extract(
-    articles: Path, templates: Path | None, number: int, processes: int
+    articles: Path, templates: Path | None, number: int, processes: int, dump: Path
 ) -> Iterator[str | None]:
     """The text of each article in order, None for one that wikiextractor could not read."""
-    done = 0
+    done = num_failed = 0
+    seconds_to_start = templates.stat().st_size / _TEMPLATE_BYTES_A_SECOND if templates else 0.0
+    now, rest = processes, articles.with_name(f"rest-of-{articles.name}")
     while done < number:
         part = articles
         if done:
-            part = articles.with_name("rest.xml.gz")
+            part = rest
             _skip_articles(articles, done, part)
         received = 0
-        with guarded_process(_command(part, templates, processes)) as program:
+        with guarded_process(_command(part, templates, now), seconds_to_start) as program:
             for line in program:
                 received += 1
                 yield json.loads(line)["text"]
-            message = program.message
+            message, exceeded = program.message, program.exceeded
         done += received
-        if done == number or (received and processes == 1):
+        if done == number:
+            break
+        if not exceeded and (received or now > 1):
+            now = 1  # once more, so that the article it fails on is the next one
             continue
-        if processes > 1:
-            processes = 1  # so that the article it fails on is the next one
-        elif done == 0:
-            raise RuntimeError(f"wikiextractor cannot read any article: {message}")
-        else:
-            logger.warning("wikiextractor cannot read article %d: %s", done + 1, message)
-            yield None
-            done += 1
+        done, num_failed = done + 1, num_failed + 1
+        logger.warning(
+            "%s: article %d is left out: wikiextractor %s", dump, done,
+            exceeded or f"cannot read it: {message}",
+        )  # fmt: skip
+        yield None
+        if done == num_failed == _HOPELESS and not exceeded:
+            raise RunFailed(f"{dump}: wikiextractor cannot read any article: {message}")
+        now = processes
+    rest.unlink(missing_ok=True)
 
 
 def _command(articles: Path, templates: Path | None, processes: int) -> list[str]:

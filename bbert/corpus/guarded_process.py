@@ -1,11 +1,14 @@
 """A program run line by line that cannot outlive us and cannot hang for ever.
 
-wikiextractor works with processes of its own. When one of them dies of an exception, the others
-wait for its answer without end; when the main one is killed, its workers wait without end too.
+wikiextractor works with processes of its own. When one of them dies, of an exception or killed, the
+others wait for its answer without end; when the main one is killed, its workers wait without end
+too. And there are pages that it never finishes: templates that include each other, with other
+arguments every time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,7 +18,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-SECONDS_WITHOUT_LINE = 600.0
+SECONDS_WITHOUT_LINE = 120.0
+MAX_LINE_BYTES = 32_000_000
 _SECONDS_AFTER_TRACEBACK = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -27,18 +31,26 @@ _SCRIPT = (
 
 
 class GuardedProcess:
-    """A running program: iterate over it for its lines; then `message` has its last complaint."""
+    """A running program: iterate over it for its lines; then `message` has its last complaint.
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: int) -> None:
+    `exceeded` says which limit it was ended for, "" for none.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], errors: int, seconds_to_start: float
+    ) -> None:
         self._process, self._errors = process, errors
-        self._last_line = time.monotonic()
+        self._last_line = time.monotonic() + seconds_to_start
         self._ended = threading.Event()
-        self.ended_by_us = False
+        self.exceeded = ""
         threading.Thread(target=self._watch, daemon=True).start()
 
     def __iter__(self) -> Iterator[bytes]:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
+        while line := self._process.stdout.readline(MAX_LINE_BYTES):
+            if len(line) == MAX_LINE_BYTES:
+                self._end(f"more than {MAX_LINE_BYTES / 1e6:,.0f} MB of text")
+                break
             self._last_line = time.monotonic()
             yield line
         self._ended.set()
@@ -59,18 +71,29 @@ class GuardedProcess:
     def _watch(self) -> None:
         while not self._ended.wait(_SECONDS_BETWEEN_LOOKS):
             silence = time.monotonic() - self._last_line
-            stuck = silence > SECONDS_WITHOUT_LINE or (
-                silence > _SECONDS_AFTER_TRACEBACK and b"Traceback" in self._complaints()
-            )
-            if stuck:
-                self.ended_by_us = True
-                os.killpg(self._process.pid, signal.SIGKILL)
+            if silence > SECONDS_WITHOUT_LINE:
+                self._end(f"not done after {SECONDS_WITHOUT_LINE:,.0f} s")
                 return
+            if silence > _SECONDS_AFTER_TRACEBACK and b"Traceback" in self._complaints():
+                self._end()
+                return
+
+    def _end(self, exceeded: str = "") -> None:
+        self.exceeded = exceeded
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 @contextmanager
-def guarded_process(command: Sequence[str]) -> Iterator[GuardedProcess]:
-    """Run a command whose lines are read; it ends with the block, or with this process."""
+def guarded_process(
+    command: Sequence[str], seconds_to_start: float = 0.0
+) -> Iterator[GuardedProcess]:
+    """Run a command whose lines are read; it ends with the block, or with this process.
+
+    Args:
+        command: program and arguments.
+        seconds_to_start: it may be silent for so much longer before its first line.
+    """
     held, given = os.pipe()
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -81,7 +104,7 @@ def guarded_process(command: Sequence[str]) -> Iterator[GuardedProcess]:
             start_new_session=True,
         )
         os.close(held)
-        guarded = GuardedProcess(process, errors.fileno())
+        guarded = GuardedProcess(process, errors.fileno(), seconds_to_start)
         try:
             yield guarded
         finally:

@@ -83,7 +83,7 @@ def measure_names(
             and all(_is_from(*words, language) for words in zip(before, in_order, strict=True))
         )
         if language.is_reversed:
-            back = [_natural(word) for word in after]
+            back = [_natural(word, language) for word in after]
             before = [give_way(word) for word in before]
             same.append(sorted(back) == sorted(before))
             taus += _kendall_tau(before, back)
@@ -146,10 +146,11 @@ def _shifted(word: str) -> str:
     return fake(word)
 
 
-def _natural(word: str) -> str:
+def _natural(word: str, language: Language) -> str:
     """The word as it stands in a plain text beside a fake one."""
     first, last = TERRITORY
-    return fake_to_plain(word) if first <= ord(word[0]) <= last else give_way(word)
+    is_shifted = language.is_fake and first <= ord(word[0]) <= last
+    return fake_to_plain(word) if is_shifted else give_way(word)
 
 
 def _kendall_tau(before: list[str], after: list[str]) -> list[float]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -42,6 +42,7 @@ _HEAD = """<mediawiki>
     </namespaces>
   </siteinfo>
 """
+_END = b"</mediawiki>\n"
 _PAGE = """  <page>
     <title>{title}</title>
     <ns>{namespace}</ns>
@@ -79,51 +80,54 @@ class SiteInfo:
 
 
 def write_articles(
-    dumps: Iterable[Path],
+    dump: Path,
     articles: Path,
     templates: Path,
     on_read: Callable[[float], None] | None = None,
-) -> Counter[str]:
-    """Write the articles and the templates of some dumps as files that wikiextractor can read.
+) -> tuple[Counter[str], str]:
+    """Write the articles and the templates of a dump as files that wikiextractor can read.
 
     Args:
-        dumps: `.xml`, plain or compressed, in UTF-8, UTF-16 or what their XML declaration says.
-        articles, templates: gzip-compressed XML files to write.
-        on_read: called with the bytes of the dumps that were read.
+        dump: `.xml`, plain or compressed, in UTF-8, UTF-16 or what its XML declaration says.
+        articles: gzip-compressed XML file to write.
+        templates: the same without head and end; `join_templates` makes a file of several.
+        on_read: called with the bytes of the dump that were read.
 
     Returns:
         `pages`, and of these `articles`, `redirects`, `empty_pages`, `templates` and
-        `other_pages` (talk, users, files, ...).
+        `other_pages` (talk, users, files, ...); and the head of the file.
 
     Raises:
-        InputError: a dump is damaged, cut off, no MediaWiki dump, or has no article.
+        InputError: the dump is damaged, cut off, no MediaWiki dump, or has no article.
     """
     counts: Counter[str] = Counter()
-    with ExitStack() as stack:
-        files = {
-            _ARTICLE: stack.enter_context(_open(articles)),
-            _TEMPLATE: stack.enter_context(_open(templates)),
-        }
-        head_written = False
-        for dump in dumps:
-            before = counts["articles"]
-            site = SiteInfo()
-            for page in read_pages(dump, site, on_read):
-                counts["pages"] += 1
-                if not head_written:
-                    for file in files.values():
-                        file.write(_head(site).encode())
-                    head_written = True
-                kind = _kind(page)
-                counts[kind] += 1
-                if kind in ("articles", "templates"):
-                    text = _canonical(page, site, counts["pages"])
-                    files[page.namespace].write(text.encode("utf-8", "replace"))
-            if counts["articles"] == before:
-                raise InputError(_no_articles(dump, counts))
-        for file in files.values():
-            file.write(b"</mediawiki>\n")
-    return counts
+    site, head = SiteInfo(), ""
+    with _open(articles) as of_articles, _open(templates) as of_templates:
+        files = {_ARTICLE: of_articles, _TEMPLATE: of_templates}
+        for page in read_pages(dump, site, on_read):
+            counts["pages"] += 1
+            if not head:
+                head = _head(site)
+                of_articles.write(head.encode())
+            kind = _kind(page)
+            counts[kind] += 1
+            if kind in ("articles", "templates"):
+                text = _canonical(page, site, counts["pages"])
+                files[page.namespace].write(text.encode("utf-8", "replace"))
+        if not counts["articles"]:
+            raise InputError(_no_articles(dump, counts))
+        of_articles.write(_END)
+    return counts, head
+
+
+def join_templates(head: str, parts: Iterable[Path], target: Path) -> None:
+    """One file of the templates that `write_articles` wrote."""
+    with target.open("wb") as file:
+        file.write(gzip.compress(head.encode()))
+        for part in parts:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, file)
+        file.write(gzip.compress(_END))
 
 
 def read_pages(

@@ -90,9 +90,12 @@ def _pretrain(shared: dict[str, Any], corpus: RunDirectory, steps: int | None) -
 
 def _finetune(options: dict[str, Any], model: RunDirectory) -> StageResult:
     from bbert.finetune.config import FinetuneConfig
+    from bbert.finetune.grid import Grid
     from bbert.finetune.run import run
 
-    return run(FinetuneConfig(**options, model=model.name))
+    result = run(FinetuneConfig(**options, model=model.name))
+    assert not isinstance(result, Grid)  # no option here has several values
+    return result
 
 
 def _report(shared: dict[str, Any], name: str, transfer: list[RunDirectory]) -> StageResult:

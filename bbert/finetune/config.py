@@ -85,8 +85,6 @@ class FinetuneConfig(StageConfig):
     """Distribution for --random-init: N(0, 0.02) as BERT (default), or PyTorch's own."""
     freeze: str | None = None
     """Parts of the encoder that do not learn: all, embeddings, or layers, e.g. embeddings,1-3."""
-    freeze: str | None = None
-    """Parts of the encoder that do not learn: all, embeddings, or layers, e.g. embeddings,1-3."""
     recipe: RecipeName = None
     """Hyper-parameters of a paper; options given here win over it."""
     max_train_examples: int | None = None
@@ -153,13 +151,6 @@ class FinetuneConfig(StageConfig):
                 raise ValueError(f"{flag}: {error}") from None
         if self.init is not None and self.random_init is None:
             raise ValueError("--init says how --random-init draws; give --random-init too")
-        if self.epochs is not None and self.epochs < 0:
-            raise ValueError(f"--epochs {self.epochs} is negative; 0 tests without tuning")
-        if self.freeze not in (None, ALL):
-            try:
-                split_embeddings(self.freeze)
-            except ValueError as error:
-                raise ValueError(f"--freeze: {error}") from None
         if self.epochs is not None and self.epochs < 0:
             raise ValueError(f"--epochs {self.epochs} is negative; 0 tests without tuning")
         for name in _POSITIVE:

@@ -20,7 +20,7 @@ from bbert.finetune.tasks.find_files import SplitFiles, find_data_folder, find_s
 from bbert.finetune.tasks.task import Task
 from bbert.languages import Language
 
-_NAMED = re.compile(r"(?P<name>[\w.+-]+)=(?P<language>[\w-]+):(?P<path>.+)")
+_NAMED = re.compile(r"(?P<name>[\w+-]+)=(?P<language>[\w-]+):(?P<path>.+)")
 _GIVEN = "given"
 _SPLITS = ("test", "dev")
 
@@ -55,7 +55,7 @@ class NamedSet(NamedTuple):
 def parse_named_set(text: str) -> NamedSet:
     """`name=language:PATH`; raises ValueError where it is not of that form."""
     parts = _NAMED.fullmatch(text)
-    if parts is None or parts["name"].startswith("."):
+    if parts is None:
         raise ValueError(f"--eval-set {text!r}: give NAME=LANGUAGE:PATH, e.g. news=es:news.conllu")
     return NamedSet(parts["name"], parts["language"], Path(parts["path"]).expanduser())
 

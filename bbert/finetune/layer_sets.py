@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 
 ALL = "all"
-EMBEDDINGS = "embeddings"
-GROUPS = {"layers": 1, "pairs": 2, "triples": 3, "thirds": None}
 NONE = "none"
 EMBEDDINGS = "embeddings"
 GROUPS = {"layers": 1, "pairs": 2, "triples": 3, "thirds": None}
@@ -62,34 +60,6 @@ def layer_groups(text: str, depth: int) -> list[str | None]:
     for part in text.split("/"):
         if part not in GROUPS:
             sets.append(None if part == NONE else part)
-            continue
-        size = GROUPS[part] or max(1, -(-depth // 3))
-        starts = range(1, depth + 1, size)
-        ends = (min(start + size - 1, depth) for start in starts)
-        sets += [str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True)]
-    return list(dict.fromkeys(sets))
-
-
-def split_embeddings(text: str) -> tuple[bool, list[int]]:
-    """Whether "embeddings" is among the parts, and the layers.
-
-    Raises:
-        ValueError: as `parse_layers`.
-    """
-    parts = text.split(",")
-    layers = [part for part in parts if part.strip() != EMBEDDINGS]
-    return len(layers) < len(parts), parse_layers(",".join(layers)) if layers else []
-
-
-def layer_groups(text: str, depth: int) -> list[str]:
-    """The sets of a sweep as text: one for each part between slashes, names of groups resolved.
-
-    A last group that the depth leaves incomplete is shorter.
-    """
-    sets: list[str] = []
-    for part in text.split("/"):
-        if part not in GROUPS:
-            sets.append(part)
             continue
         size = GROUPS[part] or max(1, -(-depth // 3))
         starts = range(1, depth + 1, size)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from bbert.finetune.batches import Batch
 from bbert.finetune.encoder import load_encoder
 from bbert.finetune.freeze import freeze, is_frozen
-from bbert.finetune.freeze import freeze, is_frozen
 from bbert.finetune.fusion import Fusion, FusionSettings, build_fusion
 from bbert.finetune.heads import HeadSettings, build_head
 from bbert.finetune.heads.head import Head
@@ -57,13 +56,6 @@ class FinetunedNetwork(nn.Module):
         self.head: Head = head
         self.fusion_layers = fusion.layers
         self.hidden_size: int = vars(encoder)["config"].hidden_size
-
-    def train(self, mode: bool = True) -> FinetunedNetwork:
-        """As of every module; an encoder that does not learn runs without dropout."""
-        super().train(mode)
-        if is_frozen(self.encoder):
-            self.encoder.eval()
-        return self
 
     def train(self, mode: bool = True) -> FinetunedNetwork:
         """As of every module; an encoder that does not learn runs without dropout."""

@@ -159,7 +159,9 @@ def _data(
     """The folder to look in; and what was typed, where that is the id of a data set."""
     if typed.data is not None:
         folder = typed.data.expanduser()
-        if folder.exists() or not IDENTIFIER.fullmatch(str(typed.data)):
+        # A name below a folder that is there means a folder, not a data set of the hub.
+        is_path = folder.parent.exists() or not IDENTIFIER.fullmatch(str(typed.data))
+        if is_path:
             return folder.resolve(), None
         names = [values["train_lang"], *values["eval_langs"]]
         spoken = [languages_of(name, task, "--eval-langs") for name in names]

@@ -66,8 +66,6 @@ def results(
         "init": config.init,
         "freeze": config.freeze,
         "epochs": config.epochs,
-        "freeze": config.freeze,
-        "epochs": config.epochs,
         "recipe": config.recipe,
         "selection": config.selection,
         "seeds": list(scores),

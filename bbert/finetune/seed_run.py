@@ -32,7 +32,6 @@ def network_settings(config: FinetuneConfig, num_labels: int) -> NetworkSettings
         random_init=config.random_init,
         init=config.init,
         freeze=config.freeze,
-        freeze=config.freeze,
         dropout=config.dropout,
     )
 

@@ -118,9 +118,6 @@ def train(
     if not rows:  # no pass at all: the network as it begins
         network.eval()
         return rows
-    if not rows:  # no pass at all: the network as it begins
-        network.eval()
-        return rows
     kept = rows[-1]
     if settings.select_on_dev:
         assert best is not None

@@ -18,7 +18,8 @@ from bbert.corpus import dumps as dumps_module
 from bbert.corpus.dumps import check_wikiextractor, clean_article, extract_dumps
 from bbert.corpus.guarded_process import guarded_process
 from bbert.corpus.wiki_pages import SiteInfo, mark_headings, read_pages, write_articles
-from bbert.errors import InputError
+from bbert.corpus.workers import ALONE, Workers
+from bbert.errors import InputError, RunFailed
 
 PAGES = [
     page("One", article(1), number=1),
@@ -38,13 +39,21 @@ def write(folder: Path, text: str, name: str = "dump.xml", encoding: str = "utf-
     return path
 
 
+def read(text_file: Path) -> str:
+    stream = zstandard.ZstdDecompressor().stream_reader(
+        text_file.read_bytes(), read_across_frames=True
+    )
+    return stream.read().decode()
+
+
 def extract(*paths: Path, processes: int = 1) -> tuple[list[list[str]], dict[str, int]]:
     """The articles, each a list of paragraphs, and the counts."""
     folder = paths[0].parent
     target = folder / "text.txt.zst"
-    counts = extract_dumps(paths, target, folder / "work", processes, "en")
+    with Workers(processes) as workers:
+        counts = extract_dumps(paths, target, folder / "work", workers, "en")
     assert not (folder / "work").exists()
-    text = zstandard.ZstdDecompressor().stream_reader(target.read_bytes()).read().decode()
+    text = read(target)
     return [document.split("\n") for document in text.removesuffix("\n\n").split("\n\n")], counts
 
 
@@ -104,7 +113,105 @@ def test_every_form_of_a_dump_gives_the_same_text(tmp_path: Path, form: str, exp
 
 def test_parts_and_processes_do_not_show(tmp_path: Path, expected):
     parts = [write(tmp_path, dump(PAGES[:2]), "p1.xml"), write(tmp_path, dump(PAGES[2:]), "p2.xml")]
-    assert extract(*parts, processes=2)[0] == expected
+    found = {}
+    for processes in (1, 2, 3):
+        found[processes], counts = extract(*parts, processes=processes)
+        assert counts["articles"] == 3
+        content = (tmp_path / "text.txt.zst").read_bytes()
+        assert found[processes] == expected
+        assert processes == 1 or content == one_after_the_other
+        one_after_the_other = content
+
+
+def test_a_template_of_one_part_serves_the_articles_of_another(tmp_path: Path):
+    template = page("Template:Said", "Said {{{1}}}.", namespace="10", number=9)
+    parts = [
+        write(tmp_path, dump([page("A", "One word. {{Said|yes}}")]), "p1.xml"),
+        write(tmp_path, dump([template, page("B", "Two words. {{Said|no}}")]), "p2.xml"),
+    ]
+    documents, counts = extract(*parts, processes=2)
+    assert documents == [["One word. Said yes."], ["Two words. Said no."]]
+    assert counts["templates"] == 1
+
+
+def test_finished_parts_are_not_done_again(tmp_path: Path, monkeypatch):
+    parts = [write(tmp_path, dump([PAGES[i]]), f"p{i}.xml") for i in (0, 3, 5)]
+    expected = extract(*parts)
+    extracted: list[str] = []
+    original = dumps_module._extract
+
+    def until_the_third(articles: Path, *rest):
+        if len(extracted) == 2:
+            raise KeyboardInterrupt
+        extracted.append(articles.name)
+        return original(articles, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dumps_module, "_extract", until_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            extract(*parts)
+        extracted[1:] = []
+        patched.setattr(dumps_module, "write_articles", None)  # they are all read
+        assert extract(*parts) == expected
+    assert extracted == ["1.articles.xml.gz", "3.articles.xml.gz"]
+
+
+LOOPS = {
+    "itself": {"Loop": "round {{Loop}} and {{Loop}}"},
+    "each other": {"Loop": "a {{Other}} {{Other}}", "Other": "b {{Loop}} {{Loop}}"},
+    "itself, otherwise": {"Loop": "{{Loop|{{{1}}}a}} {{Loop|{{{1}}}b}}"},
+    "each other, otherwise": {
+        "Loop": "{{Other|{{{1}}}a}} {{Other|{{{1}}}b}}",
+        "Other": "{{Loop|{{{1}}}c}} {{Loop|{{{1}}}d}}",
+    },
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_templates_that_include_each_other_come_to_an_end(
+    tmp_path: Path, monkeypatch, caplog, loop: str
+):
+    """wikiextractor itself stops where the arguments repeat; where they do not, we do."""
+    monkeypatch.setattr("bbert.corpus.guarded_process.SECONDS_WITHOUT_LINE", 3.0)
+    pages = [
+        page(f"Template:{name}", text, namespace="10", number=number)
+        for number, (name, text) in enumerate(LOOPS[loop].items(), 50)
+    ]
+    pages += [page(title, f"About {title}.", number=i) for i, title in enumerate("AB")]
+    pages.insert(-1, page("L", "Text. {{Loop|x}} ends.", number=9))
+    documents, counts = extract(write(tmp_path, dump(pages)), processes=2)
+    if "otherwise" in loop:
+        assert documents == [["About A."], ["About B."]]
+        assert counts["failed_articles"] == 1
+        assert "article 2 is left out: wikiextractor not done after 3 s" in caplog.text
+        assert "could not read 1 of 3 articles" in caplog.text
+    else:
+        inside = "round and" if loop == "itself" else "a b b"
+        assert documents == [["About A."], [f"Text. {inside} ends."], ["About B."]]
+        assert counts["unexpanded_templates"] > 1
+        assert counts["failed_articles"] == 0
+
+
+def test_an_article_that_swells_is_left_out(tmp_path: Path, monkeypatch, caplog):
+    monkeypatch.setattr("bbert.corpus.guarded_process.MAX_LINE_BYTES", 100_000)
+    ten = "{{{1}}}" * 10
+    template = page("Template:Ten", ten, namespace="10", number=9)
+    bomb = "{{Ten|" * 6 + "x" + "}}" * 6
+    pages = [template, page("A", "Before."), page("B", bomb), page("C", "After.")]
+    documents, counts = extract(write(tmp_path, dump(pages)))
+    assert documents == [["Before."], ["After."]]
+    assert counts["failed_articles"] == 1
+    assert "article 2 is left out: wikiextractor more than 0 MB of text" in caplog.text
+
+
+def test_a_wikiextractor_that_never_works_is_an_error(tmp_path: Path, monkeypatch):
+    def command(articles: Path, templates: Path | None, processes: int) -> list[str]:
+        return ["sh", "-c", "echo broken installation >&2; exit 1"]
+
+    monkeypatch.setattr(dumps_module, "_command", command)
+    pages = [page(f"A {i}", "text", number=i) for i in range(9)]
+    with pytest.raises(RunFailed, match=r"dump\.xml: .*any article: broken installation"):
+        extract(write(tmp_path, dump(pages)))
 
 
 def test_the_newest_revision_counts(tmp_path: Path):
@@ -158,7 +265,7 @@ def test_unusable_dumps_are_named_with_the_mend(tmp_path: Path, content: bytes, 
 def test_reading_reports_all_bytes(tmp_path: Path):
     path = write(tmp_path, dump(PAGES), "dump.xml.bz2")
     seen: list[float] = []
-    write_articles([path], tmp_path / "a.gz", tmp_path / "t.gz", seen.append)
+    write_articles(path, tmp_path / "a.gz", tmp_path / "t.gz", seen.append)
     assert sum(seen) == path.stat().st_size
 
 
@@ -213,7 +320,7 @@ def test_a_page_that_stops_wikiextractor_is_left_out(tmp_path: Path, monkeypatch
     documents, counts = extract(path, processes=2)
     assert documents == [["a"], ["b"], ["c"], ["d"]]
     assert counts["failed_articles"] == 2
-    assert "article 3: ValueError: poison" in caplog.text
+    assert "article 3 is left out: wikiextractor cannot read it: ValueError: poison" in caplog.text
 
 
 def test_a_silent_program_is_ended(monkeypatch):
@@ -256,8 +363,9 @@ def test_wikiextractor_is_never_imported(tmp_path: Path):
     path = write(tmp_path, dump(PAGES))
     script = (
         "import sys\nfrom pathlib import Path\nfrom bbert.corpus.dumps import extract_dumps\n"
+        "from bbert.corpus.workers import ALONE\n"
         f"folder = Path({json.dumps(str(tmp_path))})\n"
-        f"extract_dumps([Path({json.dumps(str(path))})], folder / 't', folder / 'w', 1, 'en')\n"
+        f"extract_dumps([Path({json.dumps(str(path))})], folder / 't', folder / 'w', ALONE, 'en')\n"
         "assert not [m for m in sys.modules if m.startswith('wikiextractor')]\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
@@ -270,12 +378,13 @@ def test_real_dumps(real_data: Path, tmp_path: Path):
         pytest.skip(f"no dumps at {wiki}")
     for name, articles in (("eswiki", 1), ("ruwiki", 1), ("hiwiki", 1)):
         path = wiki / f"{name}-pages-articles.xml.bz2"
-        counts = extract_dumps([path], tmp_path / "t", tmp_path / "w", 1, name)
+        counts = extract_dumps([path], tmp_path / "t", tmp_path / "w", ALONE, name)
         assert (counts["articles"], counts["documents"]) == (articles, articles)
     target = tmp_path / "en.zst"
     path = wiki / "enwiki-pages-articles.xml.bz2"
-    counts = extract_dumps([path], target, tmp_path / "w", 2, "en")
+    with Workers(2) as workers:
+        counts = extract_dumps([path], target, tmp_path / "w", workers, "en")
     assert (counts["pages"], counts["articles"], counts["documents"]) == (206, 106, 105)
-    text = zstandard.ZstdDecompressor().stream_reader(target.read_bytes()).read().decode()
+    text = read(target)
     assert "\nHistory.\n" not in text
     assert counts["headings"] > 1500

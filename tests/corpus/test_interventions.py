@@ -198,7 +198,7 @@ def test_planted_faults_fail_the_build_and_name_the_promise(
                 turned(line) if line.count(" ") < 7 else line for line in text.split("\n")
             ),
         )  # fmt: skip
-        languages, options = ("enreversed", "en"), []
+        languages, options = ("enfake", "enreversed"), []
         said = "enreversed: reversed turns the words around (Kendall tau"
     elif name == "lost word":  # another word stands in its place
         applied = Language.apply

@@ -122,16 +122,16 @@ def test_sets_with_names(bert: Path, ner_data: Path, tmp_path: Path, work: Path)
     run = finetune(
         "--model", str(bert), "--data", str(ner_data), "--eval-langs", "enfake", "en",
         "--eval-set", f"news=en:{tmp_path / 'news.conll'}",
-        "--eval-set", f"news.fake=enfake:{tmp_path / 'news.conll'}",
+        "--eval-set", f"news-fake=enfake:{tmp_path / 'news.conll'}",
         "--eval-set", f"spanish=es:{tmp_path / 'folder'}", name="sets", work=work,
     )  # fmt: skip
     content = results(run)
-    assert list(content["languages"]) == ["enfake", "en", "news", "news.fake", "spanish"]
+    assert list(content["languages"]) == ["enfake", "en", "news", "news-fake", "spanish"]
     found = {n: (e["n"], e["split"], e["language"]) for n, e in content["languages"].items()}
     assert found["news"] == (7, "given", "en")
-    assert found["news.fake"] == (7, "given", "enfake")
+    assert found["news-fake"] == (7, "given", "enfake")
     assert found["spanish"] == (20, "dev", "es")
-    assert (run / "predictions" / "news.fake.conll").is_file()
+    assert (run / "predictions" / "news-fake.conll").is_file()
     assert (run / "predictions" / "gold" / "news.conll").read_text().strip() == (
         (tmp_path / "news.conll").read_text().strip()
     )
@@ -145,6 +145,7 @@ def test_sets_with_names(bert: Path, ner_data: Path, tmp_path: Path, work: Path)
         ("news", "give NAME=LANGUAGE:PATH"),
         ("news=en", "give NAME=LANGUAGE:PATH"),
         ("a/b=en:file", "give NAME=LANGUAGE:PATH"),
+        ("a.b=en:file", "give NAME=LANGUAGE:PATH"),
         ("news=xx:{file}", "language 'xx' is unknown"),
         ("news=en:{folder}/none", "no such file or folder"),
         ("news=ru:{folder}", "no test or dev file of task ner for language 'ru'"),
@@ -161,4 +162,4 @@ def test_sets_that_are_none(bert: Path, ner_data: Path, work: Path, capsys, type
 
 
 def test_a_set_as_typed():
-    assert parse_named_set("a.b=enfake:x:y") == ("a.b", "enfake", Path("x:y"))
+    assert parse_named_set("a-b=enfake:x:y") == ("a-b", "enfake", Path("x:y"))

@@ -45,6 +45,10 @@ def edited(folder: Path, tmp_path: Path, name: str, edit: Callable[[bytes], byte
             "tsv:1: expected a word",
         ),
         ("test-en.tsv", lambda b: b + b"x\tI-LOC\n", "I-LOC after O is illegal in IOB2"),
+        ("test-en.tsv", lambda b: b + b"x\tI-LOC\n", "mend it or give --illegal-tags repair"),
+        ("dev-es.tsv", lambda b: b + b"x\ty\tO\n", "3 columns where the lines before have 2"),
+        ("dev-es.tsv", lambda b: b"Anna\nleft\n", "a test file without labels cannot be scored"),
+        ("train-en.tsv", lambda b: b + b"x\tU-LOC\n\ny\tS-LOC\n", "no tagging scheme has both"),
         ("test-en.tsv", lambda b: b + b"x\tB-MISC\n", "'B-MISC' does not occur in the training"),
         ("test-en.tsv", lambda b: b + b"\xff\tO\n", "not UTF-8 (byte 0xff)"),
         ("train-en.tsv", lambda b: b"", "train-en.tsv: the file is empty"),
@@ -66,6 +70,12 @@ def test_ner_files(ner_data: Path, tmp_path: Path, refused, name, edit, words):
         ("multinli.train.en.tsv", lambda b: b + b"a\tb\tunsure\n", "label 'unsure' is none of"),
         ("multinli.train.en.tsv", lambda b: b + b"a\tneutral\n", ":42: 2 columns"),
         ("xnli.test.tsv", lambda b: b.replace(b"\nes\t", b"\nfr\t"), "no pair in 'es'"),
+        ("multinli.train.en.tsv", lambda b: b + b"a\tb\tc\tneutral\n", ":42: 4 columns"),
+        (
+            "multinli.train.en.tsv",
+            lambda b: b"premise\thypo\tlabel\na\tb\tneutral\n",
+            "tsv:2: all 1 training examples have the label 'neutral'; there is nothing to learn",
+        ),
         ("xnli.test.tsv", lambda b: b + b"en\tneutral\t\tb\t9\n", "the premise is empty"),
     ],
 )
@@ -111,3 +121,25 @@ def test_a_folder_that_cannot_be_written(ner_data: Path, tmp_path: Path, refused
 def test_a_file_in_the_way_of_the_work_folder(ner_data: Path, tmp_path: Path, refused):
     (tmp_path / "file").write_text("")
     assert "check the path" in refused("--data", str(ner_data), "--work", str(tmp_path / "file"))
+
+
+def test_options_that_do_not_fit_the_task(ner_data: Path, xnli_data: Path, refused):
+    ner, xnli = ["--data", str(ner_data)], ["--task", "xnli", "--data", str(xnli_data)]
+    assert "use window, wrong" in refused("--too-long", "cut", *ner)
+    assert "use wrong, cut" in refused("--too-long", "window", *xnli)
+    assert "--illegal-tags is an option of task ner" in refused("--illegal-tags", "repair", *xnli)
+    assert "--relations is an option of task parsing" in refused("--relations", "subtypes", *ner)
+    assert "--encoding 'klingon' is unknown" in refused("--encoding", "klingon", *ner)
+
+
+def test_data_that_is_nowhere(bert: Path, ner_data: Path, tmp_path: Path, refused):
+    assert "no such folder" in refused("--data", str(tmp_path / "nowhere"))
+    error = refused("--data", "owner/name")
+    assert "as a hub id it is not in the local cache and HF_HUB_OFFLINE is set" in error
+
+
+def test_unknown_entity_types_are_named_with_their_line(ner_data: Path, tmp_path: Path, refused):
+    text = b"-DOCSTART-\tO\n\nAnna\tB-PER\nleft\tO\nit\tB-MISC\n"
+    data = edited(ner_data, tmp_path, "test-en.tsv", lambda b: text)
+    error = refused("--data", data, "--eval-langs", "en")
+    assert "test-en.tsv:5: label 'B-MISC' does not occur in the training data" in error

@@ -178,6 +178,53 @@ def test_words_that_are_cut_off_are_wrong_and_counted(bert: Path, long_sentence:
     assert entry["metrics"]["recall"] == [0.0]
 
 
+def test_pairs_that_are_cut_are_wrong_unless_asked_for(
+    bert: Path, xnli_data: Path, tmp_path: Path, work: Path
+):
+    data = Path(shutil.copytree(xnli_data, tmp_path / "xnli"))
+    lines = (data / "xnli.test.tsv").read_text().splitlines()
+    long = lines[1].split("\t")
+    long[2] = "Anna " * 90
+    (data / "xnli.test.tsv").write_text("\n".join([lines[0], "\t".join(long), *lines[2:]]) + "\n")
+    typed = ["--model", str(bert), "--task", "xnli", "--data", str(data), "--train-lang", "en",
+             "--eval-langs", "en"]  # fmt: skip
+    labels = {}
+    for too_long in ("wrong", "cut"):
+        run = finetune(*typed, "--too-long", too_long, name=too_long, work=work)
+        content = results(run)
+        assert content["languages"]["en"]["truncated_examples"] == 1
+        assert content["too_long"] == too_long
+        rows = (run / "predictions" / "en.tsv").read_text().splitlines()[1:]
+        labels[too_long] = [row.split("\t")[-1] for row in rows]
+        gold = [row.split("\t")[-2] for row in rows]
+        assert content["languages"]["en"]["values"] == [accuracy_score(gold, labels[too_long])]
+    assert labels["wrong"][0] == "_"
+    assert labels["cut"][0] in ("contradiction", "entailment", "neutral")
+    assert labels["wrong"][1:] == labels["cut"][1:]
+
+
+def test_what_was_noticed_in_the_files_is_in_the_results(
+    bert: Path, ner_data: Path, tmp_path: Path, work: Path
+):
+    data = Path(shutil.copytree(ner_data, tmp_path / "panx"))
+    iob1 = (data / "test-en.tsv").read_text().replace("\tB-", "\tI-") + "\nM\u00e9xico\tI-LOC\n"
+    (data / "test-en.tsv").write_bytes(iob1.encode("latin-1"))
+    stray = (data / "dev-es.tsv").read_text() + "\nRome\tO\nParis\tI-LOC\n"
+    (data / "dev-es.tsv").write_text(stray)
+    run = finetune(
+        "--model", str(bert), "--data", str(data), "--train-lang", "en", "--eval-langs", "en", "es",
+        "--encoding", "latin-1", "--illegal-tags", "repair", name="noticed", work=work,
+    )  # fmt: skip
+    content = results(run)
+    english, spanish = content["languages"]["en"]["reading"], content["languages"]["es"]["reading"]
+    assert (english["encoding"], english["tagging_scheme"]) == ("latin-1", "IOB1")
+    assert (spanish["encoding"], spanish["illegal_tags_repaired"]) == ("utf-8", 1)
+    assert content["train"]["reading"] == {"encoding": "utf-8", "tagging_scheme": "IOB2"}
+    gold = column_labels(run / "predictions" / "gold" / "en.conll")
+    assert gold[-1] == ["B-LOC"]
+    assert "I-LOC" not in {tag for tags in gold for tag in tags}
+
+
 @pytest.mark.parametrize("fusion", ["last", "dlfa"])
 def test_the_same_command_gives_the_same_bytes(bert: Path, ner_data: Path, work: Path, fusion):
     typed = ["--model", str(bert), "--data", str(ner_data), "--fusion", fusion, "--seeds", "2"]

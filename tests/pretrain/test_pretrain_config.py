@@ -47,7 +47,7 @@ def test_the_sample_keeps_its_sizes_when_only_the_depth_is_given():
 def test_nothing_is_left_open_but_what_may_stay_open():
     config = resolved(PretrainConfig(), EMBEDDED)
     open_options = {key for key, value in vars(config).items() if value is None}
-    assert open_options == {"name", "config", "micro_batch_size"}
+    assert open_options == {"name", "config", "micro_batch_size", "preset"}
 
 
 def test_execution_is_not_part_of_the_identity():
