@@ -186,8 +186,8 @@ def _shown(results: Iterable[T], title: str, parts: Sequence[DumpPart]) -> Itera
 def clean_article(text: str) -> tuple[list[str], int]:
     """The paragraphs of an article as wikiextractor gives it, and how many headings were dropped.
 
-    Section headings go, calls of templates that wikiextractor refused to expand because they include
-    themselves, and what is left of list markup, of tags that nobody closed, of brackets
+    Section headings go, calls of templates that wikiextractor refused to expand because they
+    include themselves, and what is left of list markup, of tags that nobody closed, of brackets
     whose template was dropped ("Berlin (, ) is") and of formulas that stood alone.
     """
     paragraphs, num_headings = [], 0

@@ -56,9 +56,9 @@ def permute(
     Raises:
         ValueError: p is not within 0 and 1, or the variant is unknown.
     """
+    ids_P = np.asarray(ids)
     key_S = rng.integers(1 << 64, size=1, dtype=np.uint64)
-    order_P = permuted_order(np.array([len(ids)]), p, variant, key_S)
-    return np.asarray(ids)[order_P]
+    return ids_P[permuted_order(np.array([len(ids_P)]), p, variant, key_S)]
 
 
 def permuted_order(

@@ -30,7 +30,7 @@ from bbert.fake import fake_to_plain
 
 STATISTICS = "statistics.json"
 QUANTILES = (0.25, 0.5, 0.75, 0.95, 0.99)
-COUNTED_BYTES = 100e6
+COUNTED_BYTES = 30e6
 MOST_FREQUENT = 20
 
 _SENTENCE_EDGES = tuple(range(1, 102, 2))

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -101,12 +102,12 @@ def report(found: Mapping[str, Any]) -> None:
 
 def lines_that_occur(text_file: Path, lines: Iterable[bytes]) -> set[bytes]:
     """Those of `lines` that are a line of a text; blank ones never are."""
-    wanted = {line for line in lines if line}
+    wanted = {line + b"\n" for line in lines if line}
     found: set[bytes] = set()
     if wanted:
-        for block in line_blocks(text_file):
-            found.update(wanted.intersection(block.split(b"\n")))
-    return found
+        for block in line_blocks(text_file):  # every line with its end, as BytesIO gives them
+            found.update(wanted.intersection(BytesIO(block)))
+    return {line[:-1] for line in found}
 
 
 def _languages(plan: Plan, name: str) -> list[Language]:

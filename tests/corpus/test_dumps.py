@@ -113,14 +113,13 @@ def test_every_form_of_a_dump_gives_the_same_text(tmp_path: Path, form: str, exp
 
 def test_parts_and_processes_do_not_show(tmp_path: Path, expected):
     parts = [write(tmp_path, dump(PAGES[:2]), "p1.xml"), write(tmp_path, dump(PAGES[2:]), "p2.xml")]
-    found = {}
+    found, contents = {}, set()
     for processes in (1, 2, 3):
         found[processes], counts = extract(*parts, processes=processes)
         assert counts["articles"] == 3
-        content = (tmp_path / "text.txt.zst").read_bytes()
+        contents.add((tmp_path / "text.txt.zst").read_bytes())
         assert found[processes] == expected
-        assert processes == 1 or content == one_after_the_other
-        one_after_the_other = content
+    assert len(contents) == 1
 
 
 def test_a_template_of_one_part_serves_the_articles_of_another(tmp_path: Path):
@@ -186,8 +185,11 @@ def test_templates_that_include_each_other_come_to_an_end(
         assert "article 2 is left out: wikiextractor not done after 3 s" in caplog.text
         assert "could not read 1 of 3 articles" in caplog.text
     else:
-        inside = "round and" if loop == "itself" else "a b b"
-        assert documents == [["About A."], [f"Text. {inside} ends."], ["About B."]]
+        first, [between], last = documents
+        assert (first, last) == (["About A."], ["About B."])
+        words = between.split()
+        assert (words[0], words[-1]) == ("Text.", "ends.")
+        assert set(words[1:-1]) == ({"round", "and"} if loop == "itself" else {"a", "b"})
         assert counts["unexpanded_templates"] > 1
         assert counts["failed_articles"] == 0
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bbert.corpus.workers import Workers, WorkerDied
+from bbert.corpus.workers import WorkerDied, Workers
 from bbert.errors import InputError
 
 
@@ -79,7 +79,7 @@ def test_few_things_are_taken_ahead(two: Workers):
 
     def things() -> Iterator[int]:
         nonlocal taken
-        for taken in range(1, 101):  # noqa: B007
+        for taken in range(1, 101):  # noqa: UP028 - `taken` is what the test looks at
             yield taken
 
     for number, _ in enumerate(two.map(square, things(), "squaring")):
@@ -90,7 +90,7 @@ def test_an_error_comes_in_its_turn_and_the_workers_can_be_used_again(two: Worke
     results = []
     with pytest.raises(InputError, match="line 7 is no good") as caught:
         for result in two.map(refuse_seven, range(20), "reading"):
-            results.append(result)  # noqa: PERF402
+            results.append(result)
     assert results == list(range(7))
     assert "refuse_seven" in "".join(caught.value.__notes__)
     assert list(two.map(square, range(5), "squaring")) == [0, 1, 4, 9, 16]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score
 from tiny_models import save_run
+from tiny_task_files import ner_sentences, write_columns
 
 from bbert.cli import main
 from bbert.finetune.tasks import load_task
@@ -148,21 +150,34 @@ def long_sentence(ner_data: Path, tmp_path: Path) -> Path:
     return data
 
 
-def test_long_sentences_are_read_in_windows(bert: Path, long_sentence: Path, work: Path):
-    run = finetune(
-        "--model", str(bert), "--data", str(long_sentence), "--train-lang", "en",
-        "--eval-langs", "en", name="long", work=work,
-    )  # fmt: skip
-    content = results(run)
-    entry = content["languages"]["en"]
-    counts = ("windowed_examples", "truncated_examples", "truncated_words")
-    assert [entry[name] for name in counts] == [1, 0, 0]
-    assert content["too_long"] == "window"
-    assert "windows" in content["truncation"]
-    predicted = column_labels(run / "predictions" / "en.conll")
-    assert len(predicted[0]) == 71
-    assert predicted[0][-1] == "B-PER"  # tags follow from the words, also behind the first window
-    assert entry["metrics"]["recall"] == [1.0]
+def test_long_sentences_are_read_in_windows(bert: Path, tmp_path: Path, work: Path):
+    def joined(number: int, seed: int) -> list[list[tuple[str, str]]]:
+        sentences = ner_sentences(20 * number, seed)
+        return [list(chain.from_iterable(sentences[i::number])) for i in range(number)]
+
+    for seed, (split, number) in enumerate({"train": 40, "test": 10}.items()):
+        write_columns(tmp_path / "panx" / f"{split}-en.tsv", joined(number, seed))
+    typed = ["--model", str(bert), "--data", str(tmp_path / "panx"), "--train-lang", "en",
+             "--eval-langs", "en", "--batch-size", "4", "--epochs", "6"]  # fmt: skip
+    contents = {}
+    for too_long in ("window", "wrong"):
+        run = finetune(*typed, "--too-long", too_long, name=too_long, work=work)
+        contents[too_long] = results(run)
+        gold, predicted = (
+            column_labels(run / "predictions" / place / "en.conll") for place in ("gold", "")
+        )
+        expected = f1_score(gold, predicted, mode="strict", scheme=IOB2)
+        entry = contents[too_long]["languages"]["en"]
+        assert entry["values"] == [pytest.approx(expected)]
+        counts = (entry["windowed_examples"], entry["truncated_examples"])
+        assert counts == ((10, 0) if too_long == "window" else (0, 10))
+    windows, cut = (c["languages"]["en"] for c in contents.values())
+    assert windows["truncated_words"] == 0
+    assert contents["window"]["train"]["windowed_examples"] == 40
+    assert "windows" in contents["window"]["truncation"]
+    # Tags follow from the words: in windows all are found, cut off a third of them is lost.
+    assert windows["mean"] > 0.95
+    assert cut["mean"] < 0.9 * windows["mean"]
 
 
 def test_words_that_are_cut_off_are_wrong_and_counted(bert: Path, long_sentence: Path, work: Path):
