@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,7 +192,7 @@ def resolved(value: Value | None) -> Value:
 
 def _check_encoding(name: str) -> None:
     try:
-        b"".decode(name)
+        codecs.lookup(name)
     except LookupError:
         raise ValueError(f"--encoding {name!r} is unknown; e.g. latin-1, cp1252, utf-16") from None
 
