@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,7 +191,7 @@ def resolved(value: Value | None) -> Value:
 
 def _check_encoding(name: str) -> None:
     try:
-        codecs.lookup(name)
+        "a".encode(name)  # refuses codecs that are of no text, too
     except LookupError:
         raise ValueError(f"--encoding {name!r} is unknown; e.g. latin-1, cp1252, utf-16") from None
 

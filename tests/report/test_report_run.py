@@ -266,7 +266,7 @@ def test_names():
 def test_the_terminal_shows_scores_and_the_page(laboratory: Path):
     from rich.console import Console
 
-    console = Console(width=100, record=True, file=io.StringIO())
+    console = Console(width=300, record=True, file=io.StringIO())
     console.print(summary(report(laboratory)))
     text = console.export_text()
     assert "85.3 ± 5.5" in text
