@@ -20,7 +20,7 @@ VARIANTS = {
     "permute": ["--languages", "enfake", "en", "--permute", "enfake=0.5", "--permute", "en=1",
                 "--permute-variant", "positions"],
     "paper": ["--languages", "en", "--permute", "en=0.25", "--permute-variant", "paper",
-              "--segmentation", "unigram", "--vocab-size", "110"],
+              "--segmentation", "unigram", "--vocab-size", "150"],
     "partial overlap": ["--languages", "enfakeshare30", "en"],
     "reversed": ["--languages", "enreversed", "enfakereversed", "--permute", "enreversed=0.25"],
     "characters": ["--languages", "enfake", "en", "--tokenization", "char"],
