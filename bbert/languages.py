@@ -84,18 +84,19 @@ class Language:
         Line breaks ("\\n") are kept, so many sentences can go through in one call, one a line; that
         is far faster than one call each.
         """
-        from bbert.basic_tokenization import decode, tokenized_blocks
+        from bbert.basic_tokenization import basic_tokenize_lines, decode, tokenized_blocks
 
-        blocks = (codes for codes, _ in tokenized_blocks(text))
         if self.is_fake and self.shared_words:
             from bbert.words_of_lines import fake_but_shared
 
-            blocks = (fake_but_shared(codes, self.shared_words) for codes in blocks)
+            share = self.shared_words
+            words = "".join(decode(fake_but_shared(c, share)) for c in tokenized_blocks(text))
         elif self.is_fake:
             from bbert.fake import FAKE as bijection
 
-            blocks = (bijection.apply(codes) for codes in blocks)
-        words = "".join(decode(codes) for codes in blocks)
+            words = "".join(decode(bijection.apply(codes)) for codes in tokenized_blocks(text))
+        else:
+            words = basic_tokenize_lines(text)
         if self.is_reversed:
             from bbert.words_of_lines import reverse_words
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import lzma
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
+from bbert import basic_tokenization
 from bbert.basic_tokenization import (
     basic_tokenize,
     basic_tokenize_lines,
@@ -72,6 +74,30 @@ def test_only_control_characters_are_removed(text: str):
     assert count_removed(text) == len(text) - len(kept)
     words = "".join(unicodedata.normalize("NFC", kept).split())
     assert "".join(basic_tokenize(text)) == words
+
+
+def test_characters_that_are_surely_normalised_are_so_beside_any_other():
+    surely = set(map(chr, np.flatnonzero(basic_tokenization._surely_nfc())))
+    assert len(surely) > 30_000
+    assert all(unicodedata.normalize("NFC", c) == c for c in surely)
+    assert not any(map(unicodedata.combining, surely))
+    decompositions = (unicodedata.decomposition(chr(c)) for c in range(0x30000))
+    seconds = {
+        chr(int(parts[1], 16))
+        for decomposition in decompositions
+        if not decomposition.startswith("<") and len(parts := decomposition.split()) == 2
+    }
+    medial_and_final_jamo = set(map(chr, range(0x1160, 0x1200)))
+    assert len(seconds) > 50
+    assert not surely & (seconds | medial_and_final_jamo)
+
+
+@given(st.lists(any_text | scripts | st.text(st.characters(max_codepoint=255)), max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_width_of_other_characters_does_not_matter(texts: list[str]):
+    lines = [text.replace("\n", " ") for text in texts]
+    alone = [basic_tokenize_lines(line) for line in lines]
+    assert basic_tokenize_lines("\n".join(lines)).split("\n") == (alone or [""])
 
 
 def test_format_characters_stay():

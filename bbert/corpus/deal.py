@@ -9,6 +9,7 @@ Memory: nine bytes a document while subsampling, nothing otherwise.
 from __future__ import annotations
 
 import zlib
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -43,13 +44,13 @@ def dealer(num_shares: int, seed: int, key: str) -> Callable[[int], int]:
 
 def document_sizes(pieces: Iterable[Piece]) -> npt.NDArray[np.int64]:
     """Bytes of every document in UTF-8, line ends included."""
-    sizes, size = [], 0
+    sizes, size = array("q"), 0
     for text, ends_document in pieces:
         size += len(text.encode()) + 1
         if ends_document:
             sizes.append(size)
             size = 0
-    return np.array(sizes, np.int64)
+    return np.frombuffer(sizes, np.int64) if sizes else np.zeros(0, np.int64)
 
 
 def subsample(

@@ -9,6 +9,7 @@ Shape suffixes: `W` words, `P` word-pieces, `S` sentences.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -225,21 +226,25 @@ class _KnownWords:
         self._forget()
 
     def rows(self, words: Sequence[bytes]) -> npt.NDArray[np.int32]:
-        """The rows of `words` (UTF-8); new ones are cut. Rows last until the next call."""
+        """The rows of distinct `words` (UTF-8); new ones are cut. Rows last until the next call."""
         if len(self._row_of) > self._max_words or len(self._pool) > _MAX_KNOWN_PIECES:
             self._forget()
         row_of = self._row_of
-        new = [word for word in words if word not in row_of]
-        if new:
+        rows = np.fromiter(map(row_of.get, words, itertools.repeat(-1)), np.int32, len(words))
+        places = np.flatnonzero(rows < 0)
+        if len(places):
+            new = [words[place] for place in places.tolist()]
             pieces = self._segmenter.cut(word.decode() for word in new)
-            row_of.update(zip(new, range(len(row_of), len(row_of) + len(new)), strict=True))
+            rows[places] = np.arange(len(row_of), len(row_of) + len(new))
+            row_of.update(zip(new, rows[places].tolist(), strict=True))
             lengths = np.fromiter(map(len, pieces), np.int32, len(new))
             starts = len(self._pool) + np.cumsum(lengths, dtype=np.int32) - lengths
-            flat = np.fromiter((i for w in pieces for i in w), self._dtype, int(lengths.sum()))
+            flat = itertools.chain.from_iterable(pieces)
+            ids = np.fromiter(flat, self._dtype, int(lengths.sum()))
             self._lengths = np.concatenate((self._lengths, lengths))
             self._starts = np.concatenate((self._starts, starts))
-            self._pool = np.concatenate((self._pool, flat))
-        return np.fromiter(map(row_of.__getitem__, words), np.int32, len(words))
+            self._pool = np.concatenate((self._pool, ids))
+        return rows
 
     def gather(self, rows_W: npt.NDArray[np.int32]) -> _Cut:
         """The pieces of consecutive words."""

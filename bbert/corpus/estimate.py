@@ -1,8 +1,8 @@
 """What a build will cost in time, memory and disk, from the size of its input.
 
 The rates are MB a second of CPU time, measured on a virtual machine with two AMD EPYC processors
-that were busy with other work too, so they err on the slow side. `benchmarks/corpus_throughput.py`
-measures those of plain text again.
+that were busy with other work too, so they err on the slow side. `benchmarks/corpus.py` measures
+those of plain text again.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bbert.corpus.plain_text import Piece
-from bbert.corpus.sentences import split_sentences
+from bbert.corpus.sentence_splitting import split_sentences
 from bbert.corpus.token_store import TokenStore
 from bbert.corpus.vocabulary import Vocabulary
 from bbert.corpus.word_blocks import line_blocks
@@ -104,7 +104,7 @@ def _first_sentences(
     for text, ends_document in pieces:
         read += len(text)
         for line in text.split("\n"):
-            for part in [line] if presplit else split_sentences(language, line):
+            for part in [line] if presplit else split_sentences(language.source, line):
                 if part.strip():
                     yield SourceSentence(document, sentence, part.strip())
                     sentence += 1

@@ -9,10 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bbert.corpus.build import CERTIFICATE
+from bbert.corpus.certificate import CERTIFICATE, four_digits
 from bbert.corpus.config import InspectConfig
 from bbert.corpus.statistics import QUANTILES, STATISTICS, corpus_statistics
 from bbert.corpus.summary import languages_table, pairs_table
+from bbert.corpus.terminal_table import terminal_table
 from bbert.run_directory import RunDirectory, find_run, read_json
 
 _LENGTHS = {
@@ -21,7 +22,10 @@ _LENGTHS = {
     "sentences_per_document": "documents in sentences",
 }
 _RANKS = (1, 10, 100, 1_000, 10_000)
-_MEASURES = ("kendall_tau", "fixed_positions", "kept_bigrams", "kl_divergence")
+_MEASURES = (
+    "restored", "shared_word_types", "kendall_tau", "fixed_positions", "kept_bigrams",
+    "kl_divergence",
+)  # fmt: skip
 
 
 def run(config: InspectConfig) -> RenderableType:
@@ -41,6 +45,7 @@ def run(config: InspectConfig) -> RenderableType:
         Text(f"{corpus.name}  ({corpus.path})", style="bold"),
         _origin(corpus),
         languages_table(certificate),
+        *_mix_table(certificate),
         _lengths_table(statistics),
         _frequency_table(statistics),
         *_overlap_tables(certificate),
@@ -62,43 +67,58 @@ def _origin(corpus: RunDirectory) -> Table:
     return table
 
 
+def _mix_table(certificate: Mapping[str, Any]) -> Iterator[Table]:
+    """How much of each of several languages is read."""
+    mix = certificate.get("mix") or {"languages": {}}
+    if len(mix["languages"]) < 2:
+        return
+    rows = (
+        (
+            name,
+            f"{shares['sentences']:,}",
+            *(f"{shares[key]:.2%}" for key in ("natural", "expected", "realised", "rows")),
+            f"{shares['passes']:.2f}",
+        )
+        for name, shares in mix["languages"].items()
+    )
+    headings = ("language", "sentences", "natural", "expected", "realised", "rows", "passes")
+    title = f"Shares of the sentences that are read (smoothing {mix['smoothing']:g})"
+    yield terminal_table(title, headings, rows)
+
+
 def _lengths_table(statistics: Mapping[str, Any]) -> Table:
-    table = Table(title="Lengths", title_justify="left")
-    table.add_column("language")
-    table.add_column("of")
     names = {0.5: "median"}
     quantiles = (names.get(quantile, f"{quantile:.0%}") for quantile in QUANTILES)
-    for heading in ("mean", "shortest", *quantiles, "longest"):
-        table.add_column(heading, justify="right")
+    rows = []
     for name, entry in statistics.items():
         for key, label in _LENGTHS.items():
             lengths = entry[key]
             numbers = (lengths["shortest"], *lengths["quantiles"].values(), lengths["longest"])
-            table.add_row(name, label, f"{lengths['mean']:,.1f}", *(f"{n:,}" for n in numbers))
-    return table
+            rows.append((name, label, f"{lengths['mean']:,.1f}", *(f"{n:,}" for n in numbers)))
+    headings = ("language", "of", "mean", "least", *quantiles, "most")
+    return terminal_table("Lengths", headings, rows, num_words=2)
 
 
 def _frequency_table(statistics: Mapping[str, Any]) -> Table:
-    table = Table(
-        title="Frequencies, in a million", title_justify="left", caption_justify="left",
-        caption=_most_frequent(statistics),
-    )  # fmt: skip
-    table.add_column("language")
-    table.add_column("of")
-    for heading in ("counted", "types", "once", *(f"rank {rank:,}" for rank in _RANKS)):
-        table.add_column(heading, justify="right")
+    rows = []
     for name, entry in statistics.items():
-        for key, label in (("words", "words"), ("word_pieces", "word-pieces")):
+        for key, label in (("words", "words"), ("word_pieces", "pieces")):
             counts = entry[key]
             ranks = dict(map(tuple, counts["ranks"]))
             at_ranks = (ranks.get(rank) for rank in _RANKS)
-            table.add_row(
-                name,
-                label,
-                *(f"{counts[of]:,}" for of in ("counted", "types", "once")),
-                *("" if n is None else _rate(1e6 * n / counts["counted"]) for n in at_ranks),
+            rows.append(
+                (
+                    name,
+                    label,
+                    *(f"{counts[of]:,}" for of in ("counted", "types", "once")),
+                    *("" if n is None else _rate(1e6 * n / counts["counted"]) for n in at_ranks),
+                )
             )
-    return table
+    headings = (
+        "language", "of", "counted", "types", "once", *(f"rank {rank:,}" for rank in _RANKS),
+    )  # fmt: skip
+    title = "Frequencies, in a million"
+    return terminal_table(title, headings, rows, num_words=2, caption=_most_frequent(statistics))
 
 
 def _rate(value: float) -> str:
@@ -122,12 +142,7 @@ def _overlap_tables(certificate: Mapping[str, Any]) -> Iterator[Table]:
         ("Shared characters", "shared_characters", "characters"),
         ("Shared vocabulary entries", "shared_vocabulary_entries", "vocabulary_entries"),
     ):
-        table = Table(
-            title=f"{title} (share of what either has)", title_justify="left", show_header=True
-        )
-        table.add_column("")
-        for name in languages:
-            table.add_column(name, justify="right")
+        rows = []
         for one, entry in languages.items():
             cells = [one]
             for other, further in languages.items():
@@ -138,17 +153,13 @@ def _overlap_tables(certificate: Mapping[str, Any]) -> Iterator[Table]:
                 shared = (pairs.get(f"{one}-{other}") or pairs[f"{other}-{one}"])[key]
                 either = entry[own] + further[own] - shared
                 cells.append(f"{shared:,} ({shared / either:.1%})" if either else "0")
-            table.add_row(*cells)
-        yield table
+            rows.append(cells)
+        yield terminal_table(f"{title} (share of what either has)", ("", *languages), rows)
 
 
 def _intervention_table(certificate: Mapping[str, Any]) -> Iterator[Table]:
     """What interventions did, beside what was to be expected; nothing where none is measured."""
-    table = Table(title="Interventions as measured", title_justify="left")
-    for heading in ("language", "intervention", "measure"):
-        table.add_column(heading)
-    for heading in ("measured", "expected"):
-        table.add_column(heading, justify="right")
+    rows = []
     for name, entry in certificate["languages"].items():
         for facts in entry["interventions"]:
             label = f"{facts['name']} ({facts['variant']})"
@@ -157,10 +168,11 @@ def _intervention_table(certificate: Mapping[str, Any]) -> Iterator[Table]:
                 value, expected = facts.get(measure), facts.get(f"expected_{measure}")
                 if value is None:
                     continue
-                said = "" if expected is None else f"{expected:.4f}"
-                table.add_row(name, label, measure.replace("_", " "), f"{value:.4f}", said)
-    if table.row_count:
-        yield table
+                said = "" if expected is None else four_digits(expected)
+                rows.append((name, label, measure.replace("_", " "), four_digits(value), said))
+    if rows:
+        headings = ("language", "intervention", "measure", "measured", "expected")
+        yield terminal_table("Interventions as measured", headings, rows, num_words=3)
 
 
 def _examples(statistics: Mapping[str, Any]) -> Iterator[Table]:
@@ -187,14 +199,13 @@ def _examples(statistics: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def _steps_table(certificate: Mapping[str, Any]) -> Table:
-    table = Table(title="Counts in and out of each step", title_justify="left")
-    for heading in ("language", "step", "counts"):
-        table.add_column(heading)
+    rows = []
     for name, entry in certificate["languages"].items():
         for step in entry["steps"]:
             counts = (f"{key.replace('_', ' ')} {v:,}" for key, v in step.items() if key != "step")
-            table.add_row(name, step["step"], ", ".join(counts))
-    return table
+            rows.append((name, step["step"], ", ".join(counts)))
+    headings = ("language", "step", "counts")
+    return terminal_table("Counts in and out of each step", headings, rows, num_words=3)
 
 
 def _promises_table(certificate: Mapping[str, Any]) -> Table:

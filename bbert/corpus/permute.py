@@ -34,8 +34,10 @@ from bbert.counter_random import below, draw, stream_key, uniform
 
 _FIRST_PLACE, _SECOND_PLACE, _CHOSEN, _SHUFFLE = range(4)
 """Purposes of the random numbers of one sentence."""
-_FEW_SENTENCES = 24
+_FEW_SENTENCES = 48
 """With fewer to swap in, plain Python is faster than array operations."""
+_DRAWN_TOGETHER = 1 << 15
+"""Places: their arrays stay in a core's cache."""
 _MIXED = 2.0
 """Times L ln L transpositions."""
 
@@ -90,8 +92,11 @@ def permuted_order(
     if not mixed_S.any():
         return _transposed(lengths_S, starts_S, num_swaps_S, key_S)
     order_P = _transposed(lengths_S, starts_S, np.where(mixed_S, 0, num_swaps_S), key_S)
-    shuffled_P = _shuffled_positions(lengths_S, starts_S, 1.0, key_S)
-    return np.where(np.repeat(mixed_S, lengths_S), shuffled_P, order_P)
+    mixed_P = np.flatnonzero(np.repeat(mixed_S, lengths_S))
+    lengths_S = lengths_S[mixed_S]
+    starts_S = np.cumsum(lengths_S) - lengths_S
+    order_P[mixed_P] = mixed_P[_shuffled_positions(lengths_S, starts_S, 1.0, key_S[mixed_S])]
+    return order_P
 
 
 @dataclass(frozen=True)
@@ -165,12 +170,23 @@ def _transposed(
     num_left = int(np.count_nonzero(num_swaps_S))
     turn = 0
     while num_left > _FEW_SENTENCES:
+        # The places of several turns are drawn together: T turns by sentences that are left.
+        turns_T = np.arange(turn, turn + max(1, _DRAWN_TOGETHER // num_left))
         now = slice(num_left)
-        first, second = _places(first_key_S[now], second_key_S[now], turn, lengths_S[now])
-        first += starts_S[now]
-        second += starts_S[now]
-        order_P[first], order_P[second] = order_P[second], order_P[first]
-        turn += 1
+        first_TS, second_TS = _places(
+            first_key_S[now], second_key_S[now], turns_T[:, None], lengths_S[now]
+        )
+        first_TS += starts_S[now]
+        second_TS += starts_S[now]
+        left_T = np.searchsorted(-num_swaps_S, -turns_T, side="left")
+        for first_S, second_S, left in zip(first_TS, second_TS, left_T.tolist(), strict=True):
+            if left <= _FEW_SENTENCES:
+                break
+            first, second = first_S[:left], second_S[:left]
+            moved = order_P.take(first)
+            order_P[first] = order_P.take(second)
+            order_P[second] = moved
+            turn += 1
         num_left = int(np.searchsorted(-num_swaps_S, -turn, side="left"))
     for s in range(num_left):
         turns = np.arange(turn, int(num_swaps_S[s]))

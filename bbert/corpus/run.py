@@ -12,6 +12,7 @@ from bbert.corpus.build import Build
 from bbert.corpus.config import CorpusConfig, interventions, resolve, run_name
 from bbert.corpus.dumps import check_wikiextractor
 from bbert.corpus.estimate import SAMPLE_ESTIMATES, estimates
+from bbert.corpus.freed_memory import keep_freed_memory
 from bbert.corpus.sources import Source, assign_sources, read_sources
 from bbert.errors import InputError
 from bbert.languages import Language, parse_languages
@@ -51,6 +52,7 @@ def run(config: CorpusConfig) -> RunDirectory | DryRun:
     if config.dry_run:
         return DryRun(resolved, run_path, estimates(resolved, served, sources, processes))
     inputs = [path for source in sources.values() for path in source.files]
+    keep_freed_memory()
     with open_run("corpus", name, resolved, inputs) as run:
         if not run.up_to_date:
             run.extra["languages"] = [language.name for language in languages]

@@ -1,8 +1,9 @@
 """From raw documents to the final text of a language: one sentence a line, words space-joined.
 
 The steps: characters that carry no text go (and are counted), paragraphs are split into sentences
-by `sentencex`, `Language.apply` tokenises and, for a fake language, moves the characters. What
-comes after it, block by block, is a list of functions from text to text that keep its lines.
+(`sentence_splitting.py`), `Language.apply` tokenises and, for a fake language, moves the
+characters. What comes after it, block by block, is a list of functions from text to text that keep
+its lines.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sentencex import segment  # pyright: ignore[reportAttributeAccessIssue]
 
 from bbert.basic_tokenization import (
     NUM_CODE_POINTS,
@@ -20,9 +20,13 @@ from bbert.basic_tokenization import (
     encode,
     remove_control_characters,
 )
+from bbert.corpus.sentence_splitting import split_sentences
 from bbert.languages import Language
 
 TextStep = Callable[[str], str]
+
+_ASCII, _NOT_ASCII = bytes(range(128)), bytes(range(128, 256))
+_FIRST_BYTES = 4096  # nearly every character of the ASCII range that occurs is among so many
 
 
 class FinalText(NamedTuple):
@@ -39,11 +43,6 @@ class FinalText(NamedTuple):
     words: int
     removed_characters: int
     characters: npt.NDArray[np.int64]
-
-
-def split_sentences(language: Language, paragraph: str) -> list[str]:
-    """The sentences of a paragraph; a language that `sentencex` does not know gets its fallback."""
-    return [s for s in segment(language.source, paragraph) if s.strip()]
 
 
 def final_text(
@@ -65,7 +64,7 @@ def final_text(
         if presplit:
             sentences = [line for line in paragraphs if line.strip()]
         else:
-            sentences = [s for line in paragraphs for s in split_sentences(language, line)]
+            sentences = [s for line in paragraphs for s in split_sentences(language.source, line)]
         if sentences:
             texts.append("\n".join(sentences))
             num_sentences += len(sentences)
@@ -75,17 +74,24 @@ def final_text(
     for step in steps:
         text = step(text)
     text += "\n" if text else ""
-    codes = encode(text)
-    occurs = np.zeros(NUM_CODE_POINTS, np.bool_)
-    occurs[codes] = True
-    num_spaces = int(np.count_nonzero(codes == 0x20))
-    occurs[[0x20, 0x0A]] = False
+    final = text.encode()
     return FinalText(
-        text.encode(),
+        final,
         documents=len(texts),
         empty_documents=num_empty,
         sentences=num_sentences,
-        words=num_spaces + num_sentences,
+        words=int(np.count_nonzero(np.frombuffer(final, np.uint8) == 0x20)) + num_sentences,
         removed_characters=removed,
-        characters=np.flatnonzero(occurs),
+        characters=_characters(final),
     )
+
+
+def _characters(final: bytes) -> npt.NDArray[np.int64]:
+    """The code points of a text in UTF-8, white space aside: first the ASCII, then the others."""
+    found = set(final[:_FIRST_BYTES])
+    found.update(final.translate(None, bytes(found) + _NOT_ASCII))
+    ascii_codes = sorted(found - {0x20, 0x0A} - set(_NOT_ASCII))
+    occurs = np.zeros(NUM_CODE_POINTS, np.bool_)
+    occurs[encode(final.translate(None, _ASCII).decode())] = True
+    occurs[ascii_codes] = True
+    return np.flatnonzero(occurs)

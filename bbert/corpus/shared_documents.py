@@ -44,7 +44,10 @@ class DocumentRecord:
         """The pieces of whole documents, noting what is in them."""
         digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
         for piece in pieces:
-            digest.update(piece.text.encode("utf-8", "surrogatepass"))
+            if (
+                piece.text
+            ):  # the line end, since a document may be cut into pieces at any of its own
+                digest.update(f"{piece.text}\n".encode("utf-8", "surrogatepass"))
             if piece.ends_document:
                 self._digests.append(int.from_bytes(digest.digest()))
                 digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)

@@ -39,8 +39,8 @@ _DOCUMENT_EDGES = tuple(
 )  # 1 2 3 4 6 8 12 16 …: each about 1.4 times the one before
 _LONGEST = 1 << 20
 """Longer sentences and documents are counted as this long."""
-_CHUNK_SENTENCES = 1 << 18
-_CHUNK_PIECES = 1 << 22
+_CHUNK_SENTENCES = 1 << 16
+_CHUNK_PIECES = 1 << 20
 _RANKS_PER_DECADE = 12
 
 
@@ -131,6 +131,7 @@ def _sentence_lengths(store: TokenStore) -> tuple[Lengths, Lengths]:
         starts_P = store.word_starts[offsets[0] : offsets[-1]]
         in_pieces.add(lengths_S)
         in_words.add(np.add.reduceat(starts_P, offsets[:-1] - offsets[0], dtype=np.int64))
+        store.release()
     return in_words, in_pieces
 
 
@@ -138,6 +139,7 @@ def _document_lengths(store: TokenStore) -> Lengths:
     lengths = Lengths()
     for first in range(0, store.num_documents, _CHUNK_SENTENCES):
         lengths.add(np.diff(store.document_offsets[first : first + _CHUNK_SENTENCES + 1]))
+        store.release()
     return lengths
 
 
@@ -160,6 +162,7 @@ def _piece_frequencies(store: TokenStore, tokens: Sequence[str]) -> dict[str, An
     counts = np.zeros(len(tokens), np.int64)
     for start in range(0, len(store.ids), _CHUNK_PIECES):
         counts += np.bincount(store.ids[start : start + _CHUNK_PIECES], minlength=len(tokens))
+        store.release()
     top = np.argsort(-counts, kind="stable")[:MOST_FREQUENT]
     shown = [_readable(tokens[int(i)], int(counts[i])) for i in top if counts[i]]
     return {**_ranked(counts[counts > 0]), "most_frequent": shown}

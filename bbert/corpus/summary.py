@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from bbert.corpus.build import CERTIFICATE
+from bbert.corpus.certificate import CERTIFICATE
+from bbert.corpus.terminal_table import terminal_table
 from bbert.run_directory import RunDirectory, read_json
 
 
@@ -20,36 +21,42 @@ def summary(run: RunDirectory) -> RenderableType:
 
 def languages_table(certificate: Mapping[str, Any]) -> Table:
     """One row for each language: how much of everything, and the [UNK] rate."""
-    table = Table(title="Languages", title_justify="left")
-    table.add_column("language")
-    for heading in ("documents", "sentences", "words", "word-pieces", "pieces a word", "[UNK]"):
-        table.add_column(heading, justify="right")
-    table.add_column("interventions")
-    for name, entry in certificate["languages"].items():
-        table.add_row(
+    headings = (
+        "language", "changed by", "documents", "sentences", "words", "word-pieces",
+        "pieces a word", "[UNK]",
+    )  # fmt: skip
+    rows = [
+        (
             name,
+            ", ".join(step["name"] for step in entry["interventions"]) or "–",
             *(f"{entry[key]:,}" for key in ("documents", "sentences", "words", "word_pieces")),
             f"{entry['word_pieces'] / entry['words']:.2f}",
             f"{entry['unk_rate']:.3%}",
-            ", ".join(step["name"] for step in entry["interventions"]) or "–",
         )
-    return table
+        for name, entry in certificate["languages"].items()
+    ]
+    return terminal_table("Languages", headings, rows, num_words=2)
 
 
 def pairs_table(certificate: Mapping[str, Any]) -> Table:
     """One row for each pair of languages: what they share."""
     vocabulary = certificate["vocabulary"]
     title = f"Pairs (vocabulary: {vocabulary['kind']}, {vocabulary['entries']:,} entries)"
-    table = Table(title=title, title_justify="left")
-    table.add_column("pair")
-    for heading in ("shared characters", "shared vocabulary entries", "lines cut the same"):
-        table.add_column(heading, justify="right")
+    headings = (
+        "pair", "shared characters", "shared vocabulary entries", "lines cut the same",
+        "same documents",
+    )  # fmt: skip
+    rows = []
     for name, pair in certificate["pairs"].items():
         rate = pair.get("same_segmentation_rate")
-        table.add_row(
-            name,
-            f"{pair['shared_characters']:,}",
-            f"{pair['shared_vocabulary_entries']:,}",
-            "–" if rate is None else f"{rate:.1%}",
+        same = pair.get("identical_documents")
+        rows.append(
+            (
+                name,
+                f"{pair['shared_characters']:,}",
+                f"{pair['shared_vocabulary_entries']:,}",
+                "–" if rate is None else f"{rate:.1%}",
+                "–" if same is None else f"{same:,}",
+            )
         )
-    return table
+    return terminal_table(title, headings, rows)

@@ -13,10 +13,12 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow
+import pyarrow.compute  # what `dictionary_encode` would import, in the midst of the work
 
 BLOCK_BYTES = 4 << 20  # small enough for a core's cache, large enough to meet each word often
 
@@ -70,8 +72,20 @@ def num_sentences(text: bytes) -> int:
 
 def take_apart(text: bytes, after_blank_line: bool) -> tuple[WordBlock, bool]:
     """One block of whole lines in words, and whether its last line is blank."""
-    import pyarrow
+    spaced_types, words_W, lengths_S, starts_S, ends_blank = take_apart_in_arrow(
+        text, after_blank_line
+    )
+    types = [word[:-1] for word in spaced_types.to_pylist()]
+    return WordBlock(types, words_W, lengths_S, starts_S), ends_blank
 
+
+def take_apart_in_arrow(
+    text: bytes, after_blank_line: bool
+) -> tuple[Any, npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.bool_], bool]:
+    """As `take_apart`: the fields of the block, and whether its last line is blank.
+
+    Its types are an Arrow array, in which each has a space behind it.
+    """
     buffer_B = np.frombuffer(text, np.uint8)
     newline_B = buffer_B == _NEWLINE
     ends = np.flatnonzero(newline_B | (buffer_B == _SPACE))
@@ -84,13 +98,13 @@ def take_apart(text: bytes, after_blank_line: bool) -> tuple[WordBlock, bool]:
         pyarrow.binary(), len(ends), [None, pyarrow.py_buffer(offsets), pyarrow.py_buffer(spaced_B)]
     )
     encoded = words.dictionary_encode()
-    words_W = encoded.indices.to_numpy()
-    types = [word[:-1] for word in encoded.dictionary.to_pylist()]
+    words_W = numbers_in(encoded.indices)
     is_line_end = newline_B[ends]
     line_ends = np.flatnonzero(is_line_end)
-    empty = types.index(b"") if b"" in types else -1
-    if empty >= 0:  # blank lines (and doubled spaces, should there be any)
-        is_word = words_W != empty
+    type_offsets = np.frombuffer(encoded.dictionary.buffers()[1], np.int32)
+    empty = np.flatnonzero(np.diff(type_offsets[: len(encoded.dictionary) + 1]) == 1)
+    if len(empty):  # a space alone: blank lines (and doubled spaces, should there be any)
+        is_word = words_W != empty[0]
         counts_before = np.concatenate(([0], np.cumsum(is_word)))[line_ends + 1]
         words_W = words_W[is_word]
     else:
@@ -98,10 +112,21 @@ def take_apart(text: bytes, after_blank_line: bool) -> tuple[WordBlock, bool]:
     line_lengths = np.diff(counts_before, prepend=0)
     is_blank = line_lengths == 0
     follows_blank = np.concatenate(([after_blank_line], is_blank[:-1]))
-    block = WordBlock(
-        types, words_W, line_lengths[~is_blank].astype(np.int64), follows_blank[~is_blank]
+    return (
+        encoded.dictionary,
+        words_W,
+        line_lengths[~is_blank].astype(np.int64),
+        follows_blank[~is_blank],
+        bool(is_blank[-1]),
     )
-    return block, bool(is_blank[-1])
+
+
+def numbers_in(indices: Any) -> npt.NDArray[np.int32]:
+    """The numbers of an Arrow array of int32 without gaps.
+
+    Its own `to_numpy` imports pandas where that is installed, which takes a worker 0.2 s.
+    """
+    return np.frombuffer(indices.buffers()[1], np.int32)[indices.offset :][: len(indices)]
 
 
 def line_blocks(

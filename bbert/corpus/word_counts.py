@@ -1,11 +1,12 @@
 """The distinct words of a final text and how often each occurs, in bounded memory.
 
-Blocks of text are taken apart in threads (array operations, which run side by side) and their
-counts are added up in a dictionary. Once that holds `MAX_WORDS_IN_MEMORY` words it is written to a
-temporary file, sorted, and begun anew; at the end the files are merged. What remains in memory is
-two arrays: about 30 bytes for each distinct word, however long the text is.
+Blocks of text are taken apart in threads and their counts are added up, by array operations all of
+it. Once the words of some blocks are more than `MAX_WORDS_IN_MEMORY` equal ones are put together;
+where that does not help, they are written to a temporary file, sorted, and counting begins anew. At
+the end the files are merged. What remains in memory is two arrays: about 30 bytes for each distinct
+word, however long the text is.
 
-Shape suffixes: `U` distinct words, `S` sentences, `W` words.
+Shape suffixes: `U` distinct words, `S` sentences, `W` words, `E` entries, perhaps of equal words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,9 +26,10 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bbert.corpus.word_blocks import line_blocks, take_apart
+from bbert.corpus.word_blocks import line_blocks, numbers_in, take_apart_in_arrow
 
-MAX_WORDS_IN_MEMORY = 2_000_000  # about 300 MB of dictionary
+MAX_WORDS_IN_MEMORY = 2_000_000  # 100 MB; equal words of different blocks count each
+_MAX_BYTES_IN_MEMORY = 1 << 29  # of words: where some are very long
 _WORDS_AT_A_TIME = 200_000
 _BLANK_LINE = b"\n\n"
 _AHEAD = 2  # blocks that wait at each thread
@@ -86,21 +88,22 @@ def count_words(text_file: Path, shapes: BinaryIO | None = None, threads: int = 
         shapes: gets one int64 for each sentence: twice its words, plus one where a document begins.
         threads: that take blocks apart; the result does not depend on them.
     """
-    counts: Counter[bytes] = Counter()
+    tally = _Tally()
     runs: list[BinaryIO] = []
     digest = hashlib.sha256()
     try:
         for block in in_threads(_count_block, _blocks(text_file), threads):
-            for word, number in zip(block.types, block.numbers, strict=True):
-                if number:
-                    counts[word] += number
+            tally.add(block.spaced_types, block.numbers_E)
             digest.update(block.shapes)
             if shapes is not None:
                 shapes.write(block.shapes)
-            if len(counts) > MAX_WORDS_IN_MEMORY:
-                runs.append(_sorted_run(counts, text_file.parent))
-                counts.clear()
-        words, counts_U = _columns(_merged(runs, counts))
+            if tally.is_full and tally.merge():
+                runs.append(_sorted_run(tally, text_file.parent))
+                tally = _Tally()
+        words, counts_U = tally.sorted()
+        if runs:
+            rest = zip(words.to_pylist(), counts_U.tolist(), strict=True)
+            words, counts_U = _columns(_merged(runs, rest))
     finally:
         for run in runs:
             run.close()
@@ -127,9 +130,57 @@ def in_threads(function: Callable[[T], R], things: Iterable[T], threads: int) ->
 
 
 class _Counted(NamedTuple):
-    types: list[bytes]
-    numbers: list[int]
+    spaced_types: Any
+    numbers_E: npt.NDArray[np.int64]
     shapes: bytes
+
+
+class _Tally:
+    """Words in Arrow arrays, each with a space behind it, and their numbers."""
+
+    def __init__(self) -> None:
+        import pyarrow
+
+        self._words = [pyarrow.array([], pyarrow.binary())]
+        self._numbers = [np.zeros(0, np.int64)]
+        self._entries = self._bytes = 0
+
+    def add(self, spaced_words: Any, numbers_E: npt.NDArray[np.int64]) -> None:
+        self._words.append(spaced_words)
+        self._numbers.append(numbers_E)
+        self._entries += len(numbers_E)
+        self._bytes += spaced_words.nbytes
+
+    @property
+    def is_full(self) -> bool:
+        return self._entries > MAX_WORDS_IN_MEMORY or self._bytes > _MAX_BYTES_IN_MEMORY
+
+    def merge(self) -> bool:
+        """Put equal words together; whether it is still more than half full."""
+        import pyarrow
+
+        encoded = pyarrow.concat_arrays(self._words).dictionary_encode()
+        words, which_E = encoded.dictionary, numbers_in(encoded.indices)
+        # Sums of floats, exact below 2**53.
+        numbers_U = np.bincount(which_E, np.concatenate(self._numbers), len(words))
+        self._words, self._numbers = [words], [numbers_U.astype(np.int64)]
+        self._entries, self._bytes = len(words), words.nbytes
+        return 2 * self._entries > MAX_WORDS_IN_MEMORY or 2 * self._bytes > _MAX_BYTES_IN_MEMORY
+
+    def sorted(self) -> tuple[Any, npt.NDArray[np.int64]]:
+        """The distinct words that occur, in the order of their bytes, and their counts."""
+        import pyarrow
+        import pyarrow.compute
+
+        self.merge()
+        (spaced,), (numbers_U,) = self._words, self._numbers
+        occurring = np.flatnonzero(numbers_U)
+        words = pyarrow.compute.binary_slice(  # pyright: ignore[reportAttributeAccessIssue]
+            spaced.take(pyarrow.array(occurring)), 0, -1
+        ).cast(pyarrow.large_binary())
+        order = pyarrow.compute.array_sort_indices(words)  # pyright: ignore[reportAttributeAccessIssue]
+        order_U = np.frombuffer(order.buffers()[1], np.uint64)[: len(words)].astype(np.int64)
+        return words.take(order), numbers_U[occurring][order_U]
 
 
 def _blocks(text_file: Path) -> Iterator[tuple[bytes, bool]]:
@@ -141,27 +192,27 @@ def _blocks(text_file: Path) -> Iterator[tuple[bytes, bool]]:
 
 
 def _count_block(given: tuple[bytes, bool]) -> _Counted:
-    block, _ = take_apart(*given)
-    numbers = np.bincount(block.words_W, minlength=len(block.types)).tolist()
-    shape_S = block.sentence_lengths_S * 2 + block.starts_document_S
-    return _Counted(block.types, numbers, shape_S.astype("<i8").tobytes())
+    types, words_W, lengths_S, starts_document_S, _ = take_apart_in_arrow(*given)
+    numbers_E = np.bincount(words_W, minlength=len(types))
+    shape_S = lengths_S * 2 + starts_document_S
+    return _Counted(types, numbers_E, shape_S.astype("<i8").tobytes())
 
 
-def _sorted_run(counts: Counter[bytes], folder: Path) -> BinaryIO:
+def _sorted_run(tally: _Tally, folder: Path) -> BinaryIO:
     """A temporary file with a line `word count` for each word; no word has a space in it."""
     file = TemporaryFile(dir=folder)  # noqa: SIM115 (it lives until the merge)
-    file.writelines(b"%s %d\n" % item for item in sorted(counts.items()))
+    words, counts_U = tally.sorted()
+    for start in range(0, len(words), _WORDS_AT_A_TIME):
+        some = words.slice(start, _WORDS_AT_A_TIME).to_pylist()
+        items = zip(some, counts_U[start : start + len(some)].tolist(), strict=True)
+        file.writelines(b"%s %d\n" % item for item in items)
     file.seek(0)
     return file
 
 
-def _merged(runs: list[BinaryIO], rest: Counter[bytes]) -> Iterator[tuple[bytes, int]]:
+def _merged(runs: list[BinaryIO], rest: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
     """All words in order, each once with the sum of its counts."""
-    last = sorted(rest.items())
-    if not runs:
-        yield from last
-        return
-    items = heapq.merge(*(map(_item, run) for run in runs), last)
+    items = heapq.merge(*(map(_item, run) for run in runs), rest)
     for word, equal in groupby(items, key=lambda item: item[0]):
         yield word, sum(number for _, number in equal)
 

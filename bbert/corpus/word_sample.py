@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bbert.corpus.language_shares import sample_sizes
 from bbert.corpus.word_blocks import WordBlock, count_sentences, word_blocks
 
 _PURPOSE = 0x57_53  # keeps these random numbers apart from those of other purposes
+_DRAWN_TOGETHER = 1 << 14  # sentences
 
 
 def count_words(
@@ -43,18 +45,35 @@ def _count(
     """Word counts of `num_wanted` of `num_sentences` sentences, in one pass."""
     counts: Counter[bytes] = Counter()
     times_each, num_wanted = divmod(num_wanted, num_sentences) if num_sentences else (0, 0)
+    groups = _chosen(num_sentences, num_wanted, rng)
+    chosen_S = np.zeros(0, np.bool_)  # for the sentences to come
     for block in blocks:
         words_W, in_block = block.words_W, len(block.sentence_lengths_S)
         occurrences = times_each * np.bincount(words_W, minlength=len(block.types))
         if num_wanted:
-            # How many of the wanted sentences lie in this block, then which.
-            drawn = int(rng.hypergeometric(in_block, num_sentences - in_block, num_wanted))
-            chosen_S = np.zeros(in_block, np.bool_)
-            chosen_S[rng.choice(in_block, drawn, replace=False)] = True
-            words_W = words_W[np.repeat(chosen_S, block.sentence_lengths_S)]
+            while len(chosen_S) < in_block:
+                chosen_S = np.concatenate((chosen_S, next(groups)))
+            words_W = words_W[np.repeat(chosen_S[:in_block], block.sentence_lengths_S)]
             occurrences += np.bincount(words_W, minlength=len(block.types))
-            num_wanted -= drawn
-        num_sentences -= in_block
+            chosen_S = chosen_S[in_block:]
         for index in np.flatnonzero(occurrences).tolist():
             counts[block.types[index]] += int(occurrences[index])
     return Counter({word.decode(): count for word, count in counts.items()})
+
+
+def _chosen(
+    num_sentences: int, num_wanted: int, rng: np.random.Generator
+) -> Iterator[npt.NDArray[np.bool_]]:
+    """Which sentences are in the sample, some of them at a time: how many of these, then which.
+
+    So many at a time as are drawn together, and not those of a block of text, so that the sample
+    does not depend on where blocks begin.
+    """
+    while num_sentences:
+        together = min(_DRAWN_TOGETHER, num_sentences)
+        num_sentences -= together
+        drawn = int(rng.hypergeometric(together, num_sentences, num_wanted))
+        num_wanted -= drawn
+        chosen_S = np.zeros(together, np.bool_)
+        chosen_S[rng.choice(together, drawn, replace=False)] = True
+        yield chosen_S

@@ -26,10 +26,12 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
+from bbert.corpus.freed_memory import keep_freed_memory
 from bbert.errors import RunFailed
 
 _AT_EACH_WORKER = 2  # the next one lies ready when one is done
 _SECONDS_TO_DIE = 10.0
+WORTH_WORKERS = 2e7  # bytes of text; below, starting worker processes takes longer than the work
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -72,6 +74,16 @@ class Workers:
         finally:
             if not is_complete:  # workers may still be busy with what nobody waits for
                 self.close()
+
+    def if_worth(self, text_bytes: float) -> Workers:
+        """These workers for so many bytes of text, or none where it is done sooner without."""
+        return self if text_bytes > WORTH_WORKERS else ALONE
+
+    def prepare(self, function: Callable[..., Any]) -> None:
+        """Have workers that wait import what `function` needs, before they are given it."""
+        content = pickle.dumps(function)
+        for worker in self._workers:
+            worker.send(content, "getting ready")
 
     def close(self) -> None:
         """End the workers."""
@@ -215,6 +227,7 @@ def _signal_name(number: int) -> str:
 
 def _work(connection: Connection) -> None:
     """A worker: a function comes, then things to apply it to, then another function ..."""
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
 

@@ -11,7 +11,7 @@ from bbert.report.corpus_figures import (
     corpus_charts,
     intervention_label,
 )
-from bbert.report.corpus_tables import corpus_runs
+from bbert.report.corpus_tables import corpus_runs, mix_table
 from bbert.report.records import RunRecord, is_number
 from bbert.report.table import Cell, Column, Table, number, words
 
@@ -29,7 +29,10 @@ def inside_blocks(records: Sequence[RunRecord]) -> list[Chart | Table]:
     blocks: list[Chart | Table] = []
     for index, run in enumerate(corpus_runs(records), start=1):
         blocks += corpus_charts(run, index)
-    tables = (length_table(records), frequency_table(records), intervention_table(records))
+    tables = (
+        mix_table(records), length_table(records), frequency_table(records),
+        intervention_table(records),
+    )  # fmt: skip
     blocks += [table for table in tables if table.rows]
     for index, run in enumerate(corpus_runs(records), start=1):
         table = example_table(run, index)

@@ -53,19 +53,54 @@ def pair_table(records: Sequence[RunRecord]) -> Table:
                     number(facts.get("shared_characters")),
                     number(facts.get("shared_vocabulary_entries")),
                     share(facts.get("same_segmentation_rate"), 1),
+                    number(facts.get("identical_documents")),
                 )
             )
     columns = (
         Column("Corpus"), Column("Languages"), Column("Shared characters", True),
         Column("Shared vocabulary entries", True), Column("Same segmentation", True),
+        Column("Same documents", True),
     )  # fmt: skip
     note = (
         "Same segmentation: share of lines that are cut alike in a language and its fake; "
-        "measured for such pairs only."
+        "measured for such pairs only. Same documents: raw texts that both were given."
     )
     return Table(
         "certificates", "Certificates: what two languages share", columns, tuple(rows), note
     )
+
+
+def mix_table(records: Sequence[RunRecord]) -> Table:
+    """How much of every language is read, beside its natural share; of several languages only."""
+    rows = []
+    for run in corpus_runs(records):
+        mix = run.content.get("mix") or {}
+        languages = mix.get("languages") or {}
+        for language, shares in languages.items() if len(languages) > 1 else ():
+            rows.append(
+                (
+                    Cell(run.name, anchor=run.anchor),
+                    words(language),
+                    number(mix.get("smoothing"), 2),
+                    number(shares.get("sentences")),
+                    *(
+                        share(shares.get(key), 2)
+                        for key in ("natural", "expected", "realised", "rows")
+                    ),
+                    number(shares.get("passes"), 2),
+                )
+            )
+    columns = (
+        Column("Corpus"), Column("Language"), Column("Smoothing", True), Column("Sentences", True),
+        Column("Natural share", True), Column("Expected share", True),
+        Column("Realised share", True), Column("Rows", True), Column("Passes", True),
+    )  # fmt: skip
+    note = (
+        "Shares of the sentences that pretraining reads: expected is the natural one to the power "
+        "of the smoothing, realised what the rows that every language gets come to. Passes: how "
+        "often a document is read while as many sentences go by as the corpus has."
+    )
+    return Table("mix", "How much of each language is read", columns, tuple(rows), note)
 
 
 def promise_table(records: Sequence[RunRecord]) -> Table:
@@ -76,7 +111,8 @@ def promise_table(records: Sequence[RunRecord]) -> Table:
         for promise in run.content.get("promises") or ()
     ]
     columns = (Column("Corpus"), Column("Kept"))
-    return Table("promises", "Promises that the certificate holds", columns, tuple(rows))
+    caption = "Promises that the certificate holds"
+    return Table("promises", caption, columns, tuple(rows), prose=True)
 
 
 def count_table(records: Sequence[RunRecord]) -> Table:
@@ -97,7 +133,7 @@ def count_table(records: Sequence[RunRecord]) -> Table:
                     )
                 )
     columns = (Column("Corpus"), Column("Language"), Column("Step"), Column("Counts"))
-    return Table("counts", "In and out of each step", columns, tuple(rows))
+    return Table("counts", "In and out of each step", columns, tuple(rows), prose=True)
 
 
 def _intervention(facts: Mapping[str, Any] | str) -> str:

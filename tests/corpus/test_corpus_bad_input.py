@@ -111,9 +111,12 @@ def test_a_vocabulary_that_the_text_cannot_fill(tmp_path: Path, capsys):
     build = ["corpus", "build", "--work", str(work), "--quiet", "--text", f"en={path}"]
     assert main([*build, "--vocab-size", "50000"]) == 2
     error = capsys.readouterr().err
-    assert "--vocab-size 50000" in error
+    assert "--vocab-size 50000 is more than the text can fill" in error
+    largest = int(error.split("the largest possible here is ")[1])
+    assert main([*build, "--vocab-size", str(largest + 1), "--force"]) == 2
+    assert main([*build, "--vocab-size", str(largest), "--name", "largest"]) == 0
     assert len(error.strip().splitlines()) <= 2
-    assert not list(work.glob("corpora/*"))
+    assert [path.name for path in work.glob("corpora/*")] == ["largest"]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys):

@@ -204,6 +204,18 @@ def test_presplit_lines_are_the_sentences(tmp_path: Path):
     assert read_text(corpus, "en") == Language.parse("en").apply("\n".join(lines)) + "\n"
 
 
+def test_a_language_may_have_a_text_of_its_own(tmp_path: Path):
+    """The first documents of two files are not the same ones, though they have the same numbers."""
+    for name, seed in (("en", 1), ("enfake", 2)):
+        (tmp_path / f"{name}.txt").write_text(plain_text(60, seed=seed))
+    texts = [f"--text={name}={tmp_path}/{name}.txt" for name in ("en", "enfake")]
+    build = ["corpus", "build", "--work", str(tmp_path), "--quiet", "--name", "own", *texts]
+    assert main([*build, "--languages", "enfake", "en", "--vocab-size", "300"]) == 0
+    pair = read_certificate(tmp_path / "corpora" / "own")["pairs"]["enfake-en"]
+    assert pair["identical_documents"] == 0
+    assert "shared_documents" not in pair
+
+
 def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(tmp_path: Path, english, capsys):
     work = tmp_path / "work"
     build = ["corpus", "build", "--work", str(work), "--dry-run"]
@@ -220,7 +232,7 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(tmp_path: Path, en
 
 
 def test_a_broken_promise_fails_the_build(tmp_path: Path, english, capsys, monkeypatch):
-    monkeypatch.setattr("bbert.corpus.build.give_way", str)  # plain text stays where it is
+    monkeypatch.setattr("bbert.corpus.language_text.give_way", str)  # plain text stays where it is
     build = [
         "corpus", "build", "--work", str(tmp_path), "--languages", "enfake", "en", "--quiet",
         "--text", f"en={english}", "--vocab-size", "400", "--name", "broken",

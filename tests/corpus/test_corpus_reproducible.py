@@ -11,6 +11,7 @@ import pytest
 from dump_files import article, dump, page, plain_text
 
 from bbert.cli import main
+from bbert.corpus import plain_text as reading
 from bbert.corpus import text as text_module
 from bbert.corpus import word_blocks
 
@@ -48,7 +49,14 @@ def text(tmp_path_factory) -> list[str]:
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Many batches and blocks, and workers for however little there is to do."""
-    monkeypatch.setattr("bbert.corpus.build._WORTH_WORKERS", 0)
+    monkeypatch.setattr("bbert.corpus.workers.WORTH_WORKERS", 0)
+    cut_small(monkeypatch)
+
+
+def cut_small(monkeypatch) -> None:
+    """Text goes through the steps in small blocks, long documents in pieces."""
+    monkeypatch.setattr(reading, "_BLOCK_BYTES", 700)
+    monkeypatch.setattr(reading, "PIECE_CHARACTERS", 900)
     monkeypatch.setattr(text_module, "BATCH_CHARACTERS", 4000)
     monkeypatch.setattr(word_blocks, "BLOCK_BYTES", 3000)
 
@@ -86,6 +94,18 @@ def test_workers_leave_no_trace(tmp_path: Path, text: list[str], small_blocks, v
         assert corpora[0].keys() == other.keys()
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_block_sizes_leave_no_trace(tmp_path: Path, text: list[str], monkeypatch, variant: str):
+    """How much text is in memory at a time decides nothing, the vocabulary's sample included."""
+    options = VARIANTS[variant] + text + ["--sample-sentences", "500"]
+    assert build(tmp_path / "whole", options, 1) == 0
+    cut_small(monkeypatch)
+    assert build(tmp_path / "small", options, 1) == 0
+    whole, small = (content(tmp_path / name / "corpora" / "corpus") for name in ("whole", "small"))
+    assert [name for name in whole if whole[name] != small.get(name)] == []
+    assert whole.keys() == small.keys()
+
+
 def test_parts_of_a_dump_side_by_side(tmp_path: Path, dumps: list[str]):
     corpora = []
     options = ["--languages", "en", "--vocab-size", "110", *dumps]  # few words: a small vocabulary
@@ -114,7 +134,7 @@ def test_a_killed_worker_fails_the_build_and_the_same_command_goes_on(
     options = ["--languages", "enfake", "en", *text]
     assert build(tmp_path / "undisturbed", options, 2) == 0
     # `en` stands beside `enfake`, which is finished by then
-    monkeypatch.setattr("bbert.corpus.build.give_way", KillsItsWorker(tmp_path / "killed"))
+    monkeypatch.setattr("bbert.corpus.language_text.give_way", KillsItsWorker(tmp_path / "killed"))
     work = tmp_path / "work"
     assert build(work, options, 2) == 1
     message = capsys.readouterr().err

@@ -15,8 +15,9 @@ from bbert import words_of_lines
 from bbert.cli import main
 from bbert.corpus import build as build_module
 from bbert.corpus import encode as encode_module
-from bbert.corpus import unigram
-from bbert.corpus.token_store import TokenStore
+from bbert.corpus import language_text, unigram
+from bbert.corpus.given_documents import GivenDocuments
+from bbert.corpus.token_store import TokenStore, TokenStoreWriter
 from bbert.languages import Language, fake, unfake
 from bbert.words_of_lines import is_shared
 
@@ -146,7 +147,7 @@ def test_the_manifest_lists_interventions_in_their_order(tmp_path: Path, english
 
 FAULTS = [
     "wrong order", "lost piece", "unigram", "lengths", "share", "word order", "lost word", "dealt",
-    "dropped document",
+    "dropped document", "swapped ids", "another distribution",
 ]  # fmt: skip
 
 
@@ -181,6 +182,29 @@ def test_planted_faults_fail_the_build_and_name_the_promise(
 
         monkeypatch.setattr(build_module, "draw_unigram", as_it_was)
         options, said = ["--unigram", "en"], "en: unigram did what it says"
+    elif name == "another distribution":  # one word a little more often than in the source
+        draw = build_module.draw_unigram
+
+        def skewed(source: Path, target: Path, *given):
+            words = draw(source, target, *given)
+            with zstandard.open(target, "rb") as stream:
+                text = stream.read().replace(b" was ", b" that ")
+            target.write_bytes(zstandard.compress(text))
+            return words
+
+        monkeypatch.setattr(build_module, "draw_unigram", skewed)
+        options, said = ["--unigram", "en"], "en: unigram did what it says"
+    elif name == "swapped ids":  # two entries of the vocabulary trade places in the store
+        append = TokenStoreWriter.append
+
+        def swapped(self, ids_P, *given):
+            one, other = np.argsort(-np.bincount(ids_P))[10:12]
+            table = np.arange(1 << 16)
+            table[[one, other]] = other, one
+            append(self, table[ids_P], *given)
+
+        monkeypatch.setattr(TokenStoreWriter, "append", swapped)
+        options, said = [], "enfake: the token store says what the text says in"
     elif name == "lengths":  # a sentence has as many words as the one before it
         shapes = unigram._sentences
 
@@ -209,18 +233,18 @@ def test_planted_faults_fail_the_build_and_name_the_promise(
         options, said = [], "enfake: fake can be undone in"
     elif name == "dealt":  # both languages get the same documents
         monkeypatch.setattr(
-            build_module.Build, "_is_dealt", lambda self, key, share: lambda number: number % 3 > 0
+            GivenDocuments, "_is_dealt", lambda self, language: lambda number: number % 3 > 0
         )
         options, said = ["--shared-text", "disjoint"], "enfake-en share 100 documents (0 promised)"
     elif name == "dropped document":
-        kept = build_module.kept_pieces
+        kept = language_text.kept_pieces
 
         def dropping(*given):
             for number, piece in enumerate(kept(*given)):
                 if number != 5:
                     yield piece
 
-        monkeypatch.setattr(build_module, "kept_pieces", dropping)
+        monkeypatch.setattr(language_text, "kept_pieces", dropping)
         options = ["--shared-text", "disjoint"]
         said = "1 documents before the text lost on the way"
     else:

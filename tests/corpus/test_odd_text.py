@@ -117,7 +117,7 @@ def test_a_line_longer_than_the_longest_is_cut_counted_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     monkeypatch.setattr(plain_text, "MAX_LINE_CHARACTERS", 1000)
-    monkeypatch.setattr("bbert.corpus.build.MAX_LINE_CHARACTERS", 1000)
+    monkeypatch.setattr("bbert.corpus.language_text.MAX_LINE_CHARACTERS", 1000)
     words = " ".join(f"word{i}" for i in range(3000))
     corpus, counts = build(tmp_path, f"{words}\nshort\n\nother\n".encode())
     cuts = counts["long_line_cuts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -12,10 +13,12 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from invented_text import invented_text
+from rich.console import Console
 
 from bbert.cli import main
 from bbert.corpus import statistics
 from bbert.corpus.statistics import QUANTILES, Lengths
+from bbert.corpus.terminal_table import terminal_table
 from bbert.corpus.token_store import TokenStore
 from bbert.fake import fake_to_plain
 from bbert.languages import Language
@@ -171,7 +174,8 @@ def test_inspect_shows_it_all(corpus: Path, capsys: pytest.CaptureFixture[str], 
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["corpus", "inspect", "all", "--work", str(corpus.parent.parent)]) == 0
     shown = capsys.readouterr().out
-    for heading in ("Lengths", "Frequencies", "Shared characters", "Shared vocabulary entries",
+    for heading in ("Shares of the sentences that are read", "Lengths", "Frequencies",
+                    "Shared characters", "Shared vocabulary entries",
                     "Interventions as measured", "Promises kept", "before and after"):  # fmt: skip
         assert heading in shown
     assert "kendall tau" in shown
@@ -190,3 +194,20 @@ def test_inspect_measures_a_corpus_that_has_no_statistics(
     shown = capsys.readouterr().out
     assert "Frequencies" in shown
     assert "before and after" not in shown
+
+
+@pytest.mark.parametrize("width", [70, 80, 140])
+def test_a_narrow_terminal_cuts_off_no_number(width: int):
+    rows = [
+        ("enfakeshare30", "fake, reversed, permute", "1,234,567", "98,765,432", "0.018%"),
+        ("hi", "–", "12", "7", "12.3%"),
+    ]
+    headings = ("language", "changed by", "documents", "word-pieces", "share of the words")
+    table = terminal_table("Languages", headings, rows, num_words=2)
+    file = io.StringIO()
+    Console(width=width, file=file).print(table)
+    shown = file.getvalue()
+    for row in rows:
+        for cell in (row[0], *row[2:], *row[1].split()):
+            assert cell in shown
+    assert max(map(len, shown.split("\n"))) <= width

@@ -50,6 +50,25 @@ def test_what_is_written_is_read(tmp_path: Path, batches: list) -> None:
     store.verify()
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_released_pages_leave_memory_and_come_back(tmp_path: Path) -> None:
+    def mapped_megabytes() -> float:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssFile")) / 1e3
+
+    number = 10_000_000
+    ids = np.arange(number) % 97
+    with TokenStoreWriter(tmp_path / "tokens" / "en", 100) as writer:
+        writer.append(ids, np.ones(number, np.uint8), np.array([number]), np.array([True]))
+    store = TokenStore.open(tmp_path, "en")
+    before = mapped_megabytes()
+    assert np.array_equal(store.ids, ids)
+    assert mapped_megabytes() > before + 15
+    store.release()
+    assert mapped_megabytes() < before + 5
+    assert np.array_equal(store[0], ids)
+
+
 @pytest.mark.parametrize(("vocab_size", "dtype"), [(65_536, "uint16"), (65_537, "uint32")])
 def test_ids_take_two_bytes_where_they_fit(tmp_path: Path, vocab_size: int, dtype: str) -> None:
     store = write(tmp_path, [[([(vocab_size - 1, True)], True)]], vocab_size)

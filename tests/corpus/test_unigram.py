@@ -145,6 +145,15 @@ def test_many_distinct_words_are_counted_in_files(tmp_path: Path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [source.name]
 
 
+def test_few_distinct_words_of_many_blocks_are_put_together(tmp_path: Path, monkeypatch):
+    source = zipf_text(tmp_path / "source.txt.zst", 30_000, 300)
+    monkeypatch.setattr(word_counts, "MAX_WORDS_IN_MEMORY", 700)
+    monkeypatch.setattr(word_counts, "TemporaryFile", None)  # no file is needed
+    monkeypatch.setattr(word_blocks, "BLOCK_BYTES", 5_000)
+    expected = Counter(read(source).encode().split())
+    assert list(count_words(source).items()) == sorted(expected.items())
+
+
 def test_draws_do_not_depend_on_threads(tmp_path: Path, monkeypatch):
     source = zipf_text(tmp_path / "source.txt.zst", 20_000, 500)
     monkeypatch.setattr(unigram, "_SENTENCES_AT_A_TIME", 37)

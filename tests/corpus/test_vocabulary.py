@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from invented_text import write_texts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from invented_text import invented_text, write_texts
 
 from bbert.corpus.character_coverage import TOLERATED_UNKNOWN, covered_characters, stand_alone
-from bbert.corpus.segmentation import Segmenter
+from bbert.corpus.segmentation import Segmentation, Segmenter
 from bbert.corpus.vocabulary import (
     RESERVED_SCORE,
     SPECIAL_TOKENS,
@@ -22,8 +25,9 @@ from bbert.corpus.vocabulary import (
     train_pieces,
 )
 from bbert.errors import InputError
-from bbert.fake import plain_to_fake
+from bbert.fake import give_way, plain_to_fake
 from bbert.languages import Language, fake, unfake
+from bbert.words_of_lines import is_shared
 
 
 def train(folder: Path, names: tuple[str, ...], size: int, kind: Kind, **options) -> Vocabulary:
@@ -122,6 +126,47 @@ def test_mirror_without_the_source_gives_the_pieces_of_the_source(tmp_path: Path
     english = [piece.removeprefix("##") for piece in pieces(alone)]
     assert shifted[:half] == english
     assert shifted[half:] == [piece.removeprefix("##") for piece in entries[half:]]
+
+
+@pytest.fixture(scope="module")
+def partly_mirrored(tmp_path_factory) -> tuple[Vocabulary, str]:
+    """A mirror vocabulary for `enfakeshare40 en`, and the English text."""
+    folder = tmp_path_factory.mktemp("partly")
+    vocabulary = train(folder, ("enfakeshare40", "en"), 900, "mirror", odd=True)
+    return vocabulary, Language.parse("en").apply(invented_text("en", odd=True))
+
+
+@given(
+    share=st.integers(1, 99),
+    seed=st.randoms(use_true_random=False),
+    cut=st.sampled_from(["greedy", "unigram"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_mirror_cuts_words_alike_whether_they_stay_or_not(
+    partly_mirrored: tuple[Vocabulary, str], share: int, seed: random.Random, cut: Segmentation
+) -> None:
+    """Words that stay have the ids of the source language, the others have none of them."""
+    vocabulary, text = partly_mirrored
+    words = seed.sample(sorted(set(text.split())), 40)
+    partly = Language.parse(f"enfakeshare{share}").apply(" ".join(words)).split()
+    segmenter = Segmenter(vocabulary, cut)
+    lengths = [len(token.removeprefix("##")) for token in vocabulary.tokens]
+    natural = [give_way(word) for word in words]
+    cuts = (segmenter.cut(natural), segmenter.cut(partly))
+    for word, plain, other in zip(words, *cuts, strict=True):
+        if is_shared(word, share / 100):
+            assert plain == other
+        else:
+            assert set(plain) & set(other) <= {UNKNOWN_ID}
+            assert [lengths[i] for i in plain] == [lengths[i] for i in other]
+
+
+@pytest.mark.parametrize("names", [("enfakeshare90", "en"), ("enfake", "en")])
+def test_the_share_of_words_leaves_the_mirror_vocabulary_as_it_is(
+    tmp_path: Path, partly_mirrored: tuple[Vocabulary, str], names: tuple[str, ...]
+) -> None:
+    """It is learned on the text without the shift: corpora of all shares can be compared."""
+    assert train(tmp_path, names, 900, "mirror", odd=True).tokens == partly_mirrored[0].tokens
 
 
 def test_the_largest_possible_vocabulary_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 
@@ -28,6 +29,10 @@ def kill_at_five(number: int) -> int:
     if number == 5:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+def knows_colorsys(_: int) -> bool:
+    return "colorsys" in sys.modules
 
 
 def swell(number: int) -> bytes:
@@ -72,6 +77,15 @@ def test_a_copy_keeps_what_it_learns_within_one_map(two: Workers):
         assert os.getpid() not in {pid for pid, _ in seen}
         largest = {pid: max(n for p, n in seen if p == pid) for pid, _ in seen}
         assert sum(largest.values()) == 20
+
+
+def test_preparing_imports_and_changes_nothing(two: Workers):
+    assert set(two.map(knows_colorsys, range(6), "looking")) == {False}
+    import colorsys  # here, so that workers do not import it with this module
+
+    two.prepare(colorsys.rgb_to_hsv)
+    assert list(two.map(knows_colorsys, range(6), "looking")) == [True] * 6
+    Workers(1).prepare(square)
 
 
 def test_few_things_are_taken_ahead(two: Workers):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bbert.corpus.language_shares import mix
 from bbert.report.chart import MatrixChart, Measure, MeasureChart
 from bbert.report.config import ReportConfig
 from bbert.report.corpus_figures import corpus_charts, share_of_either
@@ -103,6 +104,19 @@ def test_a_changed_statistics_file_writes_the_report_anew(corpus: Path, work: Pa
     content = {"languages": {"en": statistics(False)}}
     (corpus / "statistics.json").write_text(json.dumps(content))
     assert run(ReportConfig(work=work)).manifest["finished"] > first
+
+
+def test_the_shares_of_the_languages_that_are_read(corpus: Path, work: Path):
+    assert not (run(ReportConfig(work=work)).path / "tables" / "mix.csv").exists()
+    certificate = json.loads((corpus / "certificate.json").read_text())
+    certificate["mix"] = mix(["enfake", "en", "es"], [300, 100, 50], [9000, 3000, 2500], 0.5)
+    (corpus / "certificate.json").write_text(json.dumps(certificate))
+    rows = (run(ReportConfig(work=work, force=True)).path / "tables" / "mix.csv").read_text()
+    shares = [row.split(",") for row in rows.strip().split("\n")[1:]]
+    assert [row[1] for row in shares] == ["enfake", "en", "es"]
+    for natural, expected, realised, passes in (map(float, (r[4], *r[5:7], r[8])) for r in shares):
+        assert realised == pytest.approx(expected, abs=1e-6)
+        assert passes == pytest.approx(realised / natural)
 
 
 def test_few_documents_make_no_curve(corpus: Path):
