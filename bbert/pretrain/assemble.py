@@ -8,16 +8,22 @@ from pathlib import Path
 
 from bbert.pretrain.batches import BatchSource
 from bbert.pretrain.checkpoint import CHECKPOINTS
-from bbert.pretrain.config import architecture_of, known, micro_batches, rows_of
+from bbert.pretrain.config import architecture_of, known
 from bbert.pretrain.engine import Engine, EngineSettings
+from bbert.pretrain.matrix_peak import matrix_peak
 from bbert.pretrain.model import BertForPretraining
 from bbert.pretrain.multilinguality import Multilinguality
 from bbert.pretrain.parallel_text import parallel_texts
 from bbert.pretrain.plan import Plan
 from bbert.pretrain.process_group import ProcessGroup
+from bbert.pretrain.row_shares import micro_batches, rows_of
 from bbert.pretrain.saving import Saving
-from bbert.pretrain.training import Schedule, Training
+from bbert.pretrain.schedule import Schedule
+from bbert.pretrain.training import Training
 from bbert.processor_threads import set_threads
+
+_VOCAB_MULTIPLE_ON_GPU = 128
+"""Tensor cores take whole tiles: 60,000 entries get room for 60,032."""
 
 
 def assemble(plan: Plan, run_path: Path, group: ProcessGroup) -> Training:
@@ -68,8 +74,22 @@ def assemble(plan: Plan, run_path: Path, group: ProcessGroup) -> Training:
     tokenizer_dir = plan.corpus.path / "tokenizer"
     return Training(
         engine, source, validation, schedule, rows, group, run_path, tokenizer_dir, saving,
-        multilinguality,
+        _peak_tokens_per_second(engine, source, group, config.precision), multilinguality,
     )  # fmt: skip
+
+
+def _peak_tokens_per_second(
+    engine: Engine, source: BatchSource, group: ProcessGroup, precision: str
+) -> float:
+    """Tokens/s of the group if every process multiplied as fast as the leader's machine can.
+
+    Infinite in the other processes, which write nothing.
+    """
+    if not group.leads:
+        return math.inf
+    seq_len = source.settings.seq_len
+    flops = engine.model.architecture.training_flops_per_token(seq_len, source.num_slots / seq_len)
+    return group.size * matrix_peak(precision, engine.device) / flops
 
 
 def _multilinguality(
@@ -92,4 +112,5 @@ def _multilinguality(
 def new_model(plan: Plan) -> BertForPretraining:
     """The model with fresh weights."""
     architecture = architecture_of(plan.config, plan.vocab_size())
-    return BertForPretraining(architecture, len(plan.languages), plan.config.seed)
+    multiple = _VOCAB_MULTIPLE_ON_GPU if plan.config.device == "cuda" else 1
+    return BertForPretraining(architecture, len(plan.languages), plan.config.seed, multiple)

@@ -37,10 +37,11 @@ from bbert.errors import InputError
 from bbert.pretrain.batch import Batch
 from bbert.pretrain.config import Batching, MaskSets, MlmRandom, NspNegatives, Packing
 from bbert.pretrain.language_mix import LanguageMix
-from bbert.pretrain.masking import IGNORED, Masking, mask_rows, num_slots
+from bbert.pretrain.masking import Masking, num_slots
 from bbert.pretrain.packing import Split, TextStream
 from bbert.pretrain.rows import Specials, assemble
 from bbert.pretrain.segment_pairs import SegmentPairs
+from bbert.pretrain.unmasked_batch import UnmaskedBatch
 from bbert.pretrain.vocabulary import Vocabulary
 
 DUPE_FACTOR = 5
@@ -94,6 +95,7 @@ class BatchSource:
     Attributes:
         languages: their names, in the order of the language numbers.
         language_shares: share of the training rows that each language gets.
+        masking: how rows are masked.
         num_slots: predictions that a row has room for (the K of `Batch`).
         rows_per_pass: of each language, rows in which its text is seen once.
         num_batches: batches of one pass over the held-out text; None for training, without end.
@@ -175,9 +177,10 @@ class BatchSource:
             settings.packing,
             short,
         )
-        self._masking = self._plan_masking()
-        self.num_slots = self._masking.num_slots
+        self.masking = self._plan_masking()
+        self.num_slots = self.masking.num_slots
         self._block: tuple[int, Batch] | None = None
+        self._unmasked_block: tuple[int, UnmaskedBatch] | None = None
         self._held_out_rows = [min(rows, MAX_VALIDATION_ROWS) for rows in self.rows_per_pass]
         self.num_batches: int | None = None
         if held_out:
@@ -186,48 +189,54 @@ class BatchSource:
 
     def batch(self, step: int) -> Batch:
         """The whole global batch of `step`, counted from 0."""
+        block, rows, place = self._block_of(step)
+        if self._block is None or self._block[0] != block:
+            self._block = block, self.rows(rows)
+        return self._block[1].slice(*place).recounted()
+
+    def unmasked(self, step: int) -> UnmaskedBatch:
+        """The same batch before it is masked, for a device that does it itself."""
+        block, rows, place = self._block_of(step)
+        if self._unmasked_block is None or self._unmasked_block[0] != block:
+            self._unmasked_block = block, self._unmasked_rows(rows)
+        return self._unmasked_block[1].slice(*place)
+
+    def _block_of(self, step: int) -> tuple[int, NDArray[np.int64], tuple[int, int]]:
+        """Steps are made several at once: number and rows of a block, where the step is in it."""
         size = self.settings.batch_size
         assert step >= 0
         assert self.num_batches is None or step < self.num_batches
         steps_at_once = max(1, _POSITIONS_AT_ONCE // (size * self.settings.seq_len))
         block, place = divmod(step, steps_at_once)
-        if self._block is None or self._block[0] != block:
-            first, count = block * steps_at_once * size, steps_at_once * size
-            self._block = block, self.rows(np.arange(first, first + count))
-        return self._block[1].slice(place * size, (place + 1) * size).recounted()
+        first, count = block * steps_at_once * size, steps_at_once * size
+        return block, np.arange(first, first + count), (place * size, (place + 1) * size)
 
     def rows(self, row_N: NDArray[np.int64]) -> Batch:
         """Any rows by number, step · batch_size + place, as one batch."""
+        return self._unmasked_rows(row_N).masked(self.masking)
+
+    def _unmasked_rows(self, row_N: NDArray[np.int64]) -> UnmaskedBatch:
         language_N, counter_N = self._deal(row_N)
         row_key_N = draw(self._key, row_N)
         key_N = row_key_N if self._num_sets is None else self._instance_keys(language_N, counter_N)
         first, second, random_N = self._pairs.cut(language_N, counter_N, key_N)
-        labels_N = None if random_N is None else random_N.astype(np.int64)
         rows = assemble(first, second, self._streams, self._specials, self.settings.seq_len)
-        positions_NK, masked_labels_NK = mask_rows(
-            rows.input_ids_NT,
-            rows.text_NT,
-            rows.words_NT,
-            rows.languages_NT,
-            key_N,
-            self._masking,
-        )
+        surplus_N = None
         if self.split == "validation":  # what fills up the last batch counts for nothing
             surplus_N = counter_N >= np.asarray(self._held_out_rows)[language_N]
-            masked_labels_NK[surplus_N] = IGNORED
-            if labels_N is not None:
-                labels_N[surplus_N] = IGNORED
-        return Batch(
+        return UnmaskedBatch(
             input_ids_BT=rows.input_ids_NT,
             segment_ids_BT=rows.segment_ids_NT,
             attention_mask_BT=None if self._always_full else rows.attention_mask_NT,
-            masked_positions_BK=positions_NK,
-            masked_labels_BK=masked_labels_NK,
-            masked_languages_BK=np.take_along_axis(rows.languages_NT, positions_NK, axis=1),
-            next_sentence_labels_B=labels_N,
+            text_BT=rows.text_NT,
+            words_BT=rows.words_NT,
+            languages_BT=rows.languages_NT,
+            mask_keys_B=key_N,
+            next_sentence_labels_B=None if random_N is None else random_N.astype(np.int64),
             language_ids_B=language_N,
             row_keys_B=draw(row_key_N, _DROPOUT).view(np.int64),
-        ).recounted()
+            surplus_B=surplus_N,
+        )
 
     def held_out_sentences(self, language: str) -> NDArray[np.int64]:
         """Numbers of the held-out sentences of a language in its store, in order."""

@@ -1,20 +1,16 @@
-"""Options of `bbert pretrain`, and what they become once the corpus is known.
+"""Options of `bbert pretrain`.
 
-An option left out (None) takes its value from one of two tables: `K2020` for a real corpus, the
-published settings of K et al. 2020, and `SAMPLE` for the embedded sample, sizes at which two
-processor cores learn it in about a minute. `resolve` fills them in before the run is opened, so
-that `config.yaml` and the hash hold what was really used. Options marked EXECUTION say how a run
-is carried out (processes, micro-batches, checkpoints) and may change when it is resumed.
+An option left out (None) takes its value from a table (`defaults.py`) or a preset. `resolve.py`
+fills them in before the run is opened, so that `config.yaml` and the hash hold what was really
+used. Options marked EXECUTION say how a run is carried out (processes, micro-batches, checkpoints)
+and may change when it is resumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
 
-from bbert.errors import InputError
 from bbert.pretrain.architecture import Architecture
 from bbert.pretrain.presets import preset_options
 from bbert.stage_config import EXECUTION, Repeated, StageConfig
@@ -24,71 +20,13 @@ Batching = Literal["mixed", "one-language"]
 Packing = Literal["two-segments", "full-sentences"]
 MaskSets = Literal["fresh", "released"]
 MlmRandom = Literal["joint", "same-language", "none"]
+Compile = Literal["auto", "on", "graphs", "off"]
 
 MAX_POSITIONS = 512
 MIN_SEQ_LEN = 8
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Defaults:
-    """Values of the options that are not given; `warmup_steps` is an upper bound.
-
-    `hard` replaces some of them for what a small model finds hard: next-sentence prediction, or
-    `DEEP` layers and more.
-    """
-
-    depth: int
-    heads: int
-    hidden: int
-    dropout: float
-    seq_len: int
-    batch_size: int
-    steps: int
-    learning_rate: float
-    warmup_steps: int
-    save_every: int
-    eval_every: int
-    log_every: int
-    probe_every: int
-    hard: Mapping[str, Any] = field(default_factory=dict)
-
-
-DEEP = 6
-
-K2020 = Defaults(
-    depth=12,
-    heads=12,
-    hidden=768,
-    dropout=0.1,
-    seq_len=128,
-    batch_size=32,
-    steps=2_000_000,
-    learning_rate=1e-4,
-    warmup_steps=10_000,
-    save_every=10_000,
-    eval_every=10_000,
-    log_every=100,
-    probe_every=10_000,
-)
-
-SAMPLE = Defaults(
-    depth=3,
-    heads=4,
-    hidden=64,
-    dropout=0.0,
-    seq_len=32,
-    batch_size=32,
-    steps=3_000,
-    learning_rate=3e-3,
-    warmup_steps=100,
-    save_every=500,
-    eval_every=500,
-    log_every=50,
-    probe_every=500,
-    hard={"steps": 2_000, "learning_rate": 1e-3},  # 3e-3 does not train (docs/lab-log.md)
-)
 
 # AdamW as in K et al. 2020: not options, because no experiment of the four papers turns them.
 ADAM_BETAS = (0.9, 0.999)
@@ -192,8 +130,9 @@ class PretrainConfig(StageConfig):
     """ZeRO: what processes share out instead of each holding all (1: optimiser, 2: gradients)."""
     device: Literal["auto", "cpu", "cuda"] = field(default="auto", metadata=EXECUTION)
     """Where to compute; auto takes a GPU where there is one."""
-    compile: Literal["auto", "on", "off"] = field(default="auto", metadata=EXECUTION)
-    """torch.compile, where there is a compiler; auto: on a GPU, for 1,000 steps and more."""
+    compile: Compile = field(default="auto", metadata=EXECUTION)
+    """torch.compile, where there is a compiler; auto: on a GPU, for 1,000 steps and more; graphs:
+    with CUDA graphs, for steps so short that launching their kernels takes longer than they."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -261,116 +200,6 @@ class PretrainConfig(StageConfig):
             )
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What `resolve` has to know of the machine.
-
-    Attributes:
-        gpus: GPUs that torch can use here.
-        launched: a launcher has started the processes, perhaps on several machines.
-    """
-
-    gpus: int = 0
-    launched: bool = False
-
-
-def resolve(
-    config: PretrainConfig, corpus: str, manifest: Mapping[str, Any], machine: Machine
-) -> PretrainConfig:
-    """`config` with every option that was left out filled in.
-
-    Args:
-        corpus: what `--corpus` has to say to find this corpus again.
-        manifest: the corpus's manifest; `sample` in it decides between `SAMPLE` and `K2020`.
-
-    Raises:
-        InputError: the filled-in options contradict each other or the machine; names option and
-            mend.
-    """
-    defaults = K2020 if manifest.get("sample") is None else SAMPLE
-    config = _with_preset(config)
-    if config.nsp or _or(config.depth, defaults.depth) >= DEEP:
-        defaults = replace(defaults, **defaults.hard)
-    device = config.device
-    if device == "cuda" and not machine.gpus:
-        raise InputError("--device cuda: torch finds no GPU here; use --device cpu")
-    if device == "auto":
-        device = "cuda" if machine.gpus else "cpu"
-    hidden = _or(config.hidden, defaults.hidden)
-    steps = _or(config.steps, defaults.steps)
-    batch_size = _or(config.batch_size, defaults.batch_size)
-    processes = config.processes
-    if processes is None:  # more GPUs than rows: leave some idle
-        processes = min(machine.gpus, batch_size) if device == "cuda" else 1
-    if device == "cuda" and not machine.launched and processes > machine.gpus:
-        raise InputError(
-            f"--processes {processes}: this machine has {machine.gpus} GPU(s); "
-            f"use --processes {machine.gpus} or --device cpu"
-        )
-    precision = config.precision
-    if precision == "auto":
-        precision = "bf16" if device == "cuda" else "fp32"
-    try:
-        resolved = replace(
-            config,
-            corpus=corpus,
-            depth=_or(config.depth, defaults.depth),
-            heads=_or(config.heads, defaults.heads),
-            hidden=hidden,
-            intermediate=_or(config.intermediate, 4 * hidden),
-            dropout=_or(config.dropout, defaults.dropout),
-            seq_len=_or(config.seq_len, defaults.seq_len),
-            batch_size=batch_size,
-            steps=steps,
-            learning_rate=_or(config.learning_rate, defaults.learning_rate),
-            warmup_steps=_or(config.warmup_steps, min(defaults.warmup_steps, steps // 10)),
-            precision=precision,
-            log_every=_or(config.log_every, defaults.log_every),
-            eval_every=_or(config.eval_every, defaults.eval_every),
-            probe_every=_or(config.probe_every, defaults.probe_every),
-            save_every=_or(config.save_every, defaults.save_every),
-            processes=processes,
-            device=device,
-        )
-        architecture_of(resolved, vocab_size=1)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    return resolved
-
-
-def micro_batches(batch_size: int, processes: int, micro_batch_size: int | None) -> int:
-    """Number of micro-batches a step: the same for every process, each with one row at least.
-
-    Raises:
-        InputError: the rows cannot be dealt out so; names option and mend.
-    """
-    if processes > batch_size:
-        raise InputError(
-            f"{processes} processes are more than the {batch_size} rows of a batch; "
-            f"use --batch-size {processes} or fewer processes"
-        )
-    most, fewest = -(-batch_size // processes), batch_size // processes
-    if micro_batch_size is None:
-        return 1
-    count = -(-most // micro_batch_size)
-    if count > fewest:
-        raise InputError(
-            f"--micro-batch-size {micro_batch_size} leaves a process without rows: {batch_size} "
-            f"rows over {processes} processes; use --micro-batch-size {micro_batch_size + 1}"
-        )
-    return count
-
-
-def rows_of(batch_size: int, processes: int, count: int, rank: int) -> list[tuple[int, int]]:
-    """First row and end row of every micro-batch of process `rank`.
-
-    The rows of all processes together are the global batch, whatever their number.
-    """
-    start, stop = (batch_size * r // processes for r in (rank, rank + 1))
-    edges = [start + (stop - start) * i // count for i in range(count + 1)]
-    return list(pairwise(edges))
-
-
 def architecture_of(config: PretrainConfig, vocab_size: int) -> Architecture:
     """The model's shape under a resolved configuration."""
     return Architecture(
@@ -389,22 +218,6 @@ def known(value: T | None) -> T:
     """An option of a resolved configuration."""
     assert value is not None
     return value
-
-
-def _or(value: T | None, default: T) -> T:
-    return default if value is None else value
-
-
-def _with_preset(config: PretrainConfig) -> PretrainConfig:
-    """`config` with the options of its preset where none were given."""
-    preset = dict(preset_options(config.preset))
-    if config.hidden is not None:  # the preset's width belongs to its own hidden size
-        preset.pop("intermediate", None)
-    given = {option for option in preset if getattr(config, option) is not None}
-    try:
-        return replace(config, **{k: v for k, v in preset.items() if k not in given})
-    except ValueError as error:
-        raise InputError(f"--preset {config.preset}: {error}") from None
 
 
 def _flag(option: str) -> str:

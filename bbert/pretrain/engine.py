@@ -9,19 +9,18 @@ is the same whatever the number of either.
 
 from __future__ import annotations
 
-import logging
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from bbert.errors import InputError
 from bbert.pretrain import process_group
-from bbert.pretrain.config import MAX_GRADIENT_NORM
+from bbert.pretrain.compiling import compile_options, wants_compiling, wants_graphs
+from bbert.pretrain.config import MAX_GRADIENT_NORM, Compile
 from bbert.pretrain.model import BertForPretraining
 from bbert.pretrain.optimizer import adamw, set_learning_rate
 from bbert.pretrain.process_group import ProcessGroup
@@ -29,10 +28,6 @@ from bbert.pretrain.process_group import ProcessGroup
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _MAX_BUCKET_ELEMENTS = 500_000_000
 _BUCKET_MULTIPLE = 1000  # DeepSpeed asks for a multiple of its alignment
-_MIN_STEPS_WORTH_COMPILING = 1000
-_COMPILERS = {"cpu": ("g++", "clang++"), "cuda": ("cc", "gcc", "clang")}  # as torch looks for them
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +37,7 @@ class EngineSettings:
     Attributes:
         micro_batches: parts in which a process computes its rows.
         rows: rows of the largest part.
+        compile: see `compiling`.
         steps: steps of the whole run, which decide whether compiling pays.
     """
 
@@ -51,7 +47,7 @@ class EngineSettings:
     zero_stage: int
     precision: str
     device: str
-    compile: Literal["auto", "on", "off"]
+    compile: Compile
     steps: int
     seed: int
 
@@ -79,11 +75,12 @@ class Engine:
         if not self.zero:  # DeepSpeed's own walks through all modules, at every step
             self._deepspeed.zero_grad = self._clear_gradients
         self._compile_errors: tuple[type[Exception], ...] = ()
+        self._graphs = wants_graphs(settings)
         if wants_compiling(settings):
             from torch._dynamo.exc import TorchDynamoException
 
             self._compile_errors = (TorchDynamoException,)
-            self._deepspeed.compile()
+            self._deepspeed.compile(compile_kwargs=compile_options(self._graphs))
 
     @property
     def zero(self) -> bool:
@@ -112,6 +109,8 @@ class Engine:
         """
         if self.device == "cuda":
             torch.cuda.manual_seed(_kernel_seed(self._settings.seed, number, self._group.rank))
+        if self._graphs:  # what the step before has returned is read: its memory is free
+            torch.compiler.cudagraph_mark_step_begin()
         set_learning_rate(self._deepspeed.basic_optimizer, rate)
         outputs = []
         norm: torch.Tensor | float = 0.0
@@ -170,7 +169,8 @@ class Engine:
             found |= {moment: self._moment(parameter, moment) for moment in _MOMENTS}
             if self._group.leads:
                 for kind, tensor in found.items():
-                    tensors[f"{kind}/{name}"] = tensor.to("cpu", copy=True).contiguous()
+                    stored = self.model.trimmed(name, tensor)
+                    tensors[f"{kind}/{name}"] = stored.to("cpu", copy=True).contiguous()
         return tensors
 
     @torch.no_grad()
@@ -182,12 +182,13 @@ class Engine:
         """
         named = dict(self.model.named_parameters())
         expected = {
-            f"{kind}/{name}": tuple(parameter.shape)
+            f"{kind}/{name}": tuple(self.model.trimmed(name, parameter).shape)
             for name, parameter in named.items()
             for kind in ("weight", *_MOMENTS)
         }
         if expected != {name: tuple(tensor.shape) for name, tensor in tensors.items()}:
             raise InputError("the checkpoint is of another architecture; use --force or --name")
+        tensors = {key: self.model.padded(key.split("/")[1], t) for key, t in tensors.items()}
         for name, parameter in named.items():
             parameter.copy_(tensors[f"weight/{name}"])
         if self.zero:
@@ -266,20 +267,10 @@ def deepspeed_config(
         "timers": {"throughput": {"enabled": False}},  # it would wait for the device every step
     }
     if settings.precision == "bf16":
-        config["torch_autocast"] = {"enabled": True, "dtype": "bfloat16"}
+        # No modules whose gradients may be rounded: ZeRO would add up those of all in bfloat16.
+        config["torch_autocast"] = {
+            "enabled": True,
+            "dtype": "bfloat16",
+            "lower_precision_safe_modules": [],
+        }
     return config
-
-
-def wants_compiling(settings: EngineSettings) -> bool:
-    """Whether torch.compile is asked for or pays, and can run here."""
-    if settings.compile == "off":
-        return False
-    pays = settings.device == "cuda" and settings.steps >= _MIN_STEPS_WORTH_COMPILING
-    if settings.compile == "auto" and not pays:
-        return False
-    if not any(shutil.which(name) for name in _COMPILERS[settings.device]):
-        logger.warning(
-            "no %s here: going on without torch.compile", " or ".join(_COMPILERS[settings.device])
-        )
-        return False
-    return True

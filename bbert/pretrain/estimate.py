@@ -1,30 +1,74 @@
 """What a pretraining will cost: arithmetic for sizes, a measurement of a few seconds for the time.
 
-The measurement runs forward and backward passes of the real model on real rows in one process, as
-many rows as fit into the time, and the optimiser's step; without DeepSpeed, torch.compile,
-validation and checkpoints, which together change the result by some percent either way.
+The measurement runs forward and backward passes of the real model on real rows, in the run's own
+precision, and the optimiser's step: on a GPU a whole micro-batch, on a CPU as many rows as fit into
+the time, with the threads that each of the processes will have. Without DeepSpeed, validation and
+checkpoints, which add some percent, and without torch.compile, which makes a GPU faster.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 from bbert.pretrain.assemble import new_model
 from bbert.pretrain.batches import BatchSource
-from bbert.pretrain.config import known, micro_batches
+from bbert.pretrain.config import architecture_of, known
+from bbert.pretrain.memory import (
+    BYTES_PER_WEIGHT,
+    MOMENTS,
+    MemoryNeed,
+    memory_need,
+    shown_bytes,
+)
 from bbert.pretrain.model import BertForPretraining
 from bbert.pretrain.optimizer import adamw
+from bbert.pretrain.out_of_memory import MemoryBudget, available_bytes
 from bbert.pretrain.plan import Plan
+from bbert.pretrain.row_shares import micro_batches
+from bbert.processor_threads import set_threads
 
-_BYTES_PER_WEIGHT = 4
-_MOMENTS = 2
 _SECONDS_TO_MEASURE = 2.0
 _FLOPS_TO_MEASURE = 4e10
 _MOST_REPEATS = 20
+
+
+def need_of(plan: Plan, source: BatchSource) -> MemoryNeed:
+    """Memory of one process of a run."""
+    config = plan.config
+    return memory_need(
+        architecture_of(config, plan.vocab_size()),
+        source.settings.seq_len,
+        _predictions(plan, source),
+        bf16=config.precision == "bf16",
+        gpu=config.device == "cuda",
+        processes=known(config.processes),
+        zero_stage=config.zero_stage,
+    )
+
+
+def memory_budget(
+    plan: Plan, source: BatchSource, parts: Sequence[tuple[int, int]]
+) -> MemoryBudget:
+    """What this process of a run needs, and what it has.
+
+    Args:
+        parts: first and end row of its micro-batches.
+    """
+    rows = max(end - start for start, end in parts)
+    memory = available_bytes(plan.config.device, known(plan.config.processes))
+    return MemoryBudget(need_of(plan, source), rows, memory)
+
+
+def _predictions(plan: Plan, source: BatchSource) -> float:
+    """Positions of a row that pass through the MLM head: on a GPU all slots, used or not."""
+    if plan.config.device == "cuda":
+        return source.num_slots
+    return source.settings.mlm_probability * source.settings.row_length
 
 
 def estimates(plan: Plan) -> dict[str, str]:
@@ -41,17 +85,18 @@ def estimates(plan: Plan) -> dict[str, str]:
     architecture = model.architecture
     parameters = architecture.parameter_count()
     tokens = settings.batch_size * settings.seq_len
-    share = source.num_slots / settings.seq_len
+    share = _predictions(plan, source) / settings.seq_len
     flops = architecture.training_flops_per_token(settings.seq_len, share)
     work = flops * tokens
     rows = math.ceil(settings.batch_size / processes)
     at_once = math.ceil(
         rows / micro_batches(settings.batch_size, processes, config.micro_batch_size)
     )
-    seconds_per_row, seconds_per_update = _measure(model, source, flops, config.device)
+    seconds_per_row, seconds_per_update = _measure(plan, model, source, flops, at_once)
     seconds = steps * (rows * seconds_per_row + seconds_per_update)
-    state = parameters * _BYTES_PER_WEIGHT * (1 + _MOMENTS)
-    disk = parameters * _BYTES_PER_WEIGHT + state * (config.keep_last + 1)
+    weights = parameters * BYTES_PER_WEIGHT
+    disk = weights + weights * (1 + MOMENTS) * (config.keep_last + 1)
+    need, memory = need_of(plan, source), available_bytes(config.device, processes)
     passes = ", ".join(
         f"{language} {steps * settings.batch_size * share / per_pass:,.1f}"
         for language, share, per_pass in zip(
@@ -63,8 +108,9 @@ def estimates(plan: Plan) -> dict[str, str]:
         "parameters": f"{parameters:,}",
         "tokens": f"{steps * tokens:,} ({pass_tokens:,} in one pass; passes: {passes})",
         "arithmetic": f"{work / 1e9:,.1f} GFLOP a step, {work * steps:.3g} FLOP in all",
-        "memory": f"about {_size(_memory(plan, parameters, at_once, source.num_slots))} a process",
-        "disk": f"{_size(disk)} (model and {config.keep_last} checkpoints, one more "
+        "memory": f"about {shown_bytes(need.of(at_once))} a process with {at_once} rows at once, "
+        f"beside the program itself; there are {shown_bytes(memory)}",
+        "disk": f"{shown_bytes(disk)} (model and {config.keep_last} checkpoints, one more "
         "while it is written)",
         "time": f"about {_duration(seconds)} on {config.device}, {processes} process"
         f"{'es' * (processes > 1)} (from a measurement of {_SECONDS_TO_MEASURE:.0f} s: "
@@ -72,40 +118,35 @@ def estimates(plan: Plan) -> dict[str, str]:
     }
 
 
-def _memory(plan: Plan, parameters: int, rows: int, num_slots: int) -> float:
-    """Bytes of one process: weights, gradients, moments, and what the backward pass needs."""
-    config = plan.config
-    processes = known(config.processes)
-    gradients = 1 / processes if config.zero_stage == 2 else 1
-    moments = _MOMENTS / processes if config.zero_stage else _MOMENTS
-    fixed = parameters * _BYTES_PER_WEIGHT * (1 + gradients + moments)
-    bytes_per_value = 2 if config.precision == "bf16" else _BYTES_PER_WEIGHT
-    # A layer keeps the inputs of its products, norms and activation: ten of the hidden size, two
-    # of the intermediate. The head keeps logits and their gradient in fp32.
-    hidden, intermediate = known(config.hidden), known(config.intermediate)
-    per_position = known(config.depth) * (10 * hidden + 2 * intermediate)
-    kept = rows * known(config.seq_len) * per_position * bytes_per_value
-    vocab_size = plan.vocab_size()
-    return fixed + kept + rows * num_slots * vocab_size * 3 * _BYTES_PER_WEIGHT
-
-
 def _measure(
-    model: BertForPretraining, source: BatchSource, flops: float, device: str
+    plan: Plan, model: BertForPretraining, source: BatchSource, flops: float, at_once: int
 ) -> tuple[float, float]:
     """Seconds for a row's forward and backward pass, and for an update."""
-    settings = source.settings
-    affordable = int(_FLOPS_TO_MEASURE / (flops * settings.seq_len))
-    rows = min(settings.batch_size, max(1, affordable))
+    config, settings = plan.config, source.settings
+    device, rows = config.device, at_once
+    if device == "cpu":
+        affordable = int(_FLOPS_TO_MEASURE / (flops * settings.seq_len))
+        rows = min(rows, max(1, affordable))
+        _set_threads_of_a_process(known(config.hidden), known(config.processes))
     model = model.to(device)
     optimizer = adamw(model, 0.01)
     batch = source.batch(0).slice(0, rows)
 
     def forward_backward() -> None:
-        model(**batch.tensors(device))["loss"].backward()
+        with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
+            loss = model(**batch.tensors(device))["loss"]
+        loss.backward()
 
     forward_backward()
     optimizer.step()
     return _seconds(forward_backward, device) / rows, _seconds(optimizer.step, device)
+
+
+def _set_threads_of_a_process(hidden: int, processes: int) -> None:
+    """As many as `launch` and `assemble` will give each of the processes."""
+    set_threads(hidden)
+    if processes > 1 and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
 
 
 def _seconds(work: Callable[[], object], device: str) -> float:
@@ -119,11 +160,6 @@ def _seconds(work: Callable[[], object], device: str) -> float:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
     return sorted(times)[len(times) // 2]
-
-
-def _size(num_bytes: float) -> str:
-    """Bytes as "640 MB" or "1.2 GB"."""
-    return f"{num_bytes / 1e9:,.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:,.1f} MB"
 
 
 def _duration(seconds: float) -> str:

@@ -124,7 +124,8 @@ def hugging_face_weights(model: BertForPretraining) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         sources = _sources(name)
-        weights |= zip(sources, parameter.chunk(len(sources)), strict=True)
+        stored = model.trimmed(name, parameter)
+        weights |= zip(sources, stored.chunk(len(sources)), strict=True)
     return weights
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bbert.pretrain.batch import Batch
+from bbert.pretrain.batches import BatchSource
 from bbert.pretrain.masking import IGNORED
 
 BATCH_ARRAYS = "batch.npz"
@@ -34,6 +35,17 @@ def save_for_inspection(
     np.savez_compressed(folder / BATCH_ARRAYS, **arrays)
     lines = "".join(f"{line}\n" for line in batch_lines(batch, tokenizer_dir, languages))
     (folder / BATCH_TEXT).write_text(lines, encoding="utf-8")
+
+
+def keep_step(folder: Path, source: BatchSource, step: int, tokenizer_dir: Path) -> str:
+    """Write the batch of a step, counted from 1; where it is, or why it is not, in words."""
+    size = source.settings.batch_size
+    batch = source.rows(np.arange((step - 1) * size, step * size))
+    try:
+        save_for_inspection(folder, batch, tokenizer_dir, source.languages)
+    except OSError as failure:
+        return f"its batch was not saved ({failure.strerror})"
+    return f"its batch is in {folder}"
 
 
 def batch_lines(batch: Batch, tokenizer_dir: Path, languages: Sequence[str]) -> list[str]:

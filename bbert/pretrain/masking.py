@@ -31,11 +31,12 @@ from bbert.counter_random import below, draw, uniform
 IGNORED = -100
 """Label of a slot without a prediction."""
 
-_MASK_SHARE, _RANDOM_SHARE = 0.8, 0.1
-_POSITION_BITS = 16
 _LONG_WORD_QUANTILE = 0.98
+# What `masks_on_device` has to do in the same way.
+MASK_SHARE, RANDOM_SHARE = 0.8, 0.1
+POSITION_BITS = 16
 # Purposes of the random numbers of one row.
-_ORDER, _ROUNDING, _BORDER, _CORRUPTION, _REPLACEMENT = 11, 12, 13, 14, 15
+ORDER, ROUNDING, BORDER, CORRUPTION, REPLACEMENT = 11, 12, 13, 14, 15
 
 
 @dataclass(frozen=True)
@@ -111,30 +112,30 @@ def _choose(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Positions to predict (0 in slots that are left over), and which slots are used."""
     num_positions = text_BT.shape[1]
-    assert num_positions < 1 << _POSITION_BITS
+    assert num_positions < 1 << POSITION_BITS
     word_BT = np.broadcast_to(np.arange(num_positions), text_BT.shape)
     if masking.whole_words:
         word_BT = words_BT
     # One sortable number a position: the random rank of its word, then the position itself.
     # Positions without text come last.
-    rank_BT = draw(draw(key_B, _ORDER)[:, None], word_BT) >> np.uint64(_POSITION_BITS + 1)
-    rank_BT[~text_BT] = 1 << (63 - _POSITION_BITS)
-    rank_BT <<= np.uint64(_POSITION_BITS)
+    rank_BT = draw(draw(key_B, ORDER)[:, None], word_BT) >> np.uint64(POSITION_BITS + 1)
+    rank_BT[~text_BT] = 1 << (63 - POSITION_BITS)
+    rank_BT <<= np.uint64(POSITION_BITS)
     rank_BT |= np.arange(num_positions, dtype=np.uint64)
     rank_BT.sort(axis=1)
-    word_rank_BT = rank_BT >> np.uint64(_POSITION_BITS)
+    word_rank_BT = rank_BT >> np.uint64(POSITION_BITS)
 
-    wanted_B = masking.probability * text_BT.sum(axis=1) + uniform(key_B, _ROUNDING)
+    wanted_B = masking.probability * text_BT.sum(axis=1) + uniform(key_B, ROUNDING)
     wanted_B = wanted_B.astype(np.int64)
     border_B1 = np.take_along_axis(word_rank_BT, np.maximum(wanted_B - 1, 0)[:, None], axis=1)
     without_B = (word_rank_BT < border_B1).sum(axis=1)  # positions of the words before the border
     with_B = (word_rank_BT <= border_B1).sum(axis=1)  # and of the word at it
-    whole_B = uniform(key_B, _BORDER) * (with_B - without_B) < wanted_B - without_B
+    whole_B = uniform(key_B, BORDER) * (with_B - without_B) < wanted_B - without_B
     whole_B &= with_B <= masking.num_slots
     count_B = np.where(whole_B, with_B, without_B)
 
     used_BK = np.arange(masking.num_slots) < count_B[:, None]
-    first_BK = rank_BT[:, : masking.num_slots] & np.uint64((1 << _POSITION_BITS) - 1)
+    first_BK = rank_BT[:, : masking.num_slots] & np.uint64((1 << POSITION_BITS) - 1)
     return np.where(used_BK, first_BK.astype(np.int64), 0), used_BK
 
 
@@ -146,13 +147,13 @@ def _corrupt(
 ) -> NDArray[np.int64]:
     """What stands in place of the ids to predict: 80 % [MASK], 10 % random, 10 % the same."""
     slot_K = np.arange(original_BK.shape[1])
-    chance_BK = uniform(draw(key_B, _CORRUPTION)[:, None], slot_K)
+    chance_BK = uniform(draw(key_B, CORRUPTION)[:, None], slot_K)
     shown_BK = original_BK
     if masking.replacement_ids_L:
-        key_B1 = draw(key_B, _REPLACEMENT)[:, None]
+        key_B1 = draw(key_B, REPLACEMENT)[:, None]
         random_BK = _random_ids(masking.replacement_ids_L, language_BK, key_B1, slot_K)
-        shown_BK = np.where(chance_BK < _MASK_SHARE + _RANDOM_SHARE, random_BK, original_BK)
-    return np.where(chance_BK < _MASK_SHARE, masking.mask_id, shown_BK)
+        shown_BK = np.where(chance_BK < MASK_SHARE + RANDOM_SHARE, random_BK, original_BK)
+    return np.where(chance_BK < MASK_SHARE, masking.mask_id, shown_BK)
 
 
 def _random_ids(

@@ -143,14 +143,21 @@ def training_row(
     nsp: bool,
     rate: float,
     tokens_per_second: float,
+    peak_tokens_per_second: float,
 ) -> dict[str, Any]:
-    """The row of `metrics.jsonl` for the steps of a table; `grad_norm` is that of the last."""
+    """The row of `metrics.jsonl` for the steps of a table; `grad_norm` is that of the last.
+
+    Args:
+        peak_tokens_per_second: speed at which every process would do nothing but multiply, as fast
+            as its machine can (`matrix_peak`).
+    """
     return {
         "step": step,
         **losses(total_SC, languages, nsp),
         "learning_rate": rate,
         "grad_norm": float(total_SC[-1, -1]),
         "tokens_per_second": round(tokens_per_second, 1),
+        "peak_share": round(tokens_per_second / peak_tokens_per_second, 4),
     }
 
 

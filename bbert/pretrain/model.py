@@ -10,52 +10,83 @@ The network of Devlin et al. 2019 as in `transformers`' BertForPreTraining, to w
   model has, on the device or on the number of processes.
 * Dropout depends on the row (`dropout`), except that of the attention on a GPU, which the fused
   kernel draws from torch's generator.
+* On a GPU the vocabulary has room for more entries than it has, up to a multiple of 128, because
+  tensor cores take whole tiles. Nothing leads there, and the scores are cut off before the loss;
+  `trimmed` and `padded` go between these tensors and those that are stored.
 * Sums and counts come out, and the global counts go in, so that the gradient of a batch is the sum
   of the gradients of its parts, however it is cut up.
 
-Legend of suffixes: B rows, T positions, E hidden size, H heads, D head size, K slots for
-predictions, M predictions of all rows, V vocabulary, L languages.
+Legend of suffixes: B rows, T positions, E hidden size, K slots for predictions, M predictions of
+all rows, V vocabulary, L languages.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from bbert.pretrain.architecture import NUM_SEGMENTS, Architecture
+from bbert.pretrain.attention import SelfAttention
 from bbert.pretrain.dropout import RowDropout, site_keys
 from bbert.pretrain.masking import IGNORED
 
 LAYER_NORM_EPSILON = 1e-12
 INITIAL_DEVIATION = 0.02
+WITH_VOCABULARY = ("embeddings.word.weight", "mlm_head.bias")
+"""Parameters with a row for every entry of the vocabulary."""
 _SITES_PER_LAYER = 3
 
 
 class BertForPretraining(nn.Module):
     """BERT with the heads of its two objectives."""
 
-    def __init__(self, architecture: Architecture, num_languages: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        num_languages: int = 1,
+        seed: int = 0,
+        vocab_multiple: int = 1,
+    ) -> None:
         """Build it with fresh weights.
 
         Args:
             architecture: its sizes.
             num_languages: languages that losses are reported for.
             seed: of the weights.
+            vocab_multiple: room is made for a multiple of so many vocabulary entries.
         """
         super().__init__()
         self.architecture = architecture
         self.num_languages = num_languages
+        self.static_shapes = False
+        room = -(-architecture.vocab_size // vocab_multiple) * vocab_multiple
         with torch.device("meta"):  # torch's own initialisation would only cost time
-            self.embeddings = Embeddings(architecture)
+            self.embeddings = Embeddings(architecture, room)
             self.layers = nn.ModuleList(Layer(architecture) for _ in range(architecture.depth))
-            self.mlm_head = MaskedLanguageModelHead(architecture)
+            self.mlm_head = MaskedLanguageModelHead(architecture, room)
             self.nsp_head = NextSentenceHead(architecture) if architecture.nsp else None
         self.to_empty(device="cpu")
         initialise(self, seed)
+
+    @property
+    def vocab_room(self) -> int:
+        """Vocabulary entries that the tensors have room for."""
+        return self.embeddings.word.num_embeddings
+
+    def trimmed(self, name: str, tensor: Tensor) -> Tensor:
+        """A parameter, or something of its shape, without the room that no entry fills."""
+        return tensor[: self.architecture.vocab_size] if name in WITH_VOCABULARY else tensor
+
+    def padded(self, name: str, tensor: Tensor) -> Tensor:
+        """What `trimmed` takes away, put back as zeros."""
+        if name not in WITH_VOCABULARY or len(tensor) == self.vocab_room:
+            return tensor
+        room = tensor.new_zeros(self.vocab_room, *tensor.shape[1:])
+        room[: len(tensor)] = tensor
+        return room
 
     def encode(
         self,
@@ -124,8 +155,8 @@ class BertForPretraining(nn.Module):
         row_B1 = torch.arange(len(hidden_BTE), device=hidden_BTE.device)[:, None]
         places_M = (row_B1 * num_positions + masked_positions_BK).flatten()
         labels_M, languages_M = masked_labels_BK.flatten(), masked_languages_BK.flatten()
-        if not hidden_BTE.is_cuda and not torch.compiler.is_compiling():
-            # Shapes need not be static here: pass over the slots that are left over.
+        if not (self.static_shapes or hidden_BTE.is_cuda or torch.compiler.is_compiling()):
+            # Shapes may differ from step to step here: pass over the slots that are left over.
             used = torch.nonzero(labels_M != IGNORED).squeeze(1)
             places_M, labels_M, languages_M = places_M[used], labels_M[used], languages_M[used]
         masked_ME = hidden_BTE.flatten(0, 1).index_select(0, places_M)
@@ -161,10 +192,10 @@ class BertForPretraining(nn.Module):
 class Embeddings(nn.Module):
     """Word, position and segment embeddings, added and normalised."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, vocab_room: int) -> None:
         super().__init__()
         hidden = architecture.hidden
-        self.word = nn.Embedding(architecture.vocab_size, hidden)
+        self.word = nn.Embedding(vocab_room, hidden)
         self.position = nn.Embedding(architecture.max_positions, hidden)
         self.segment = nn.Embedding(NUM_SEGMENTS, hidden)
         self.norm = nn.LayerNorm(hidden, eps=LAYER_NORM_EPSILON)
@@ -203,52 +234,20 @@ class Layer(nn.Module):
         return self.output_norm(hidden_BTE + output_BTE)
 
 
-class SelfAttention(nn.Module):
-    """Multi-head self-attention; query, key and value come out of one product."""
-
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        self.heads = architecture.heads
-        self.query_key_value = nn.Linear(architecture.hidden, 3 * architecture.hidden)
-        self.output = nn.Linear(architecture.hidden, architecture.hidden)
-        self.dropout = RowDropout(architecture.dropout)
-        self._probability = architecture.dropout
-
-    def forward(self, hidden_BTE: Tensor, mask_B11T: Tensor | None, key_B: Tensor | None) -> Tensor:
-        fused_BT3HD = self.query_key_value(hidden_BTE).unflatten(-1, (3, self.heads, -1))
-        query_BHTD, key_BHTD, value_BHTD = fused_BT3HD.permute(2, 0, 3, 1, 4).unbind(0)
-        # Off the GPU: the fused kernel has no dropout by rows, and is slower in bfloat16.
-        low_precision = value_BHTD.dtype == torch.bfloat16
-        if not hidden_BTE.is_cuda and (self.dropout.active or low_precision):
-            scale = 1 / math.sqrt(query_BHTD.shape[-1])
-            scores_BHTT = (query_BHTD * scale) @ key_BHTD.transpose(-1, -2)
-            if mask_B11T is not None:
-                scores_BHTT = scores_BHTT.masked_fill(~mask_B11T, float("-inf"))
-            weights_BHTT = self.dropout(scores_BHTT.softmax(dim=-1), key_B)
-            context_BHTD = weights_BHTT.to(value_BHTD.dtype) @ value_BHTD
-        else:
-            context_BHTD = functional.scaled_dot_product_attention(
-                query_BHTD,
-                key_BHTD,
-                value_BHTD,
-                attn_mask=mask_B11T,
-                dropout_p=self._probability if self.training else 0.0,
-            )
-        return self.output(context_BHTD.transpose(1, 2).flatten(2))
-
-
 class MaskedLanguageModelHead(nn.Module):
     """Scores of all word-pieces; the decoder's matrix is that of the word embeddings."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, vocab_room: int) -> None:
         super().__init__()
         self.transform = nn.Linear(architecture.hidden, architecture.hidden)
         self.norm = nn.LayerNorm(architecture.hidden, eps=LAYER_NORM_EPSILON)
-        self.bias = nn.Parameter(torch.empty(architecture.vocab_size))
+        self.bias = nn.Parameter(torch.empty(vocab_room))
+        self._vocab_size = architecture.vocab_size
 
     def forward(self, hidden_ME: Tensor, word_embeddings_VE: Tensor) -> Tensor:
         transformed_ME = self.norm(functional.gelu(self.transform(hidden_ME)))
-        return functional.linear(transformed_ME, word_embeddings_VE, self.bias)
+        scores_MV = functional.linear(transformed_ME, word_embeddings_VE, self.bias)
+        return scores_MV[..., : self._vocab_size]
 
 
 class NextSentenceHead(nn.Module):
@@ -264,12 +263,14 @@ class NextSentenceHead(nn.Module):
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, seed: int) -> None:
+def initialise(model: BertForPretraining, seed: int) -> None:
     """Fresh weights: matrices N(0, 0.02), biases 0, LayerNorm 1 and 0."""
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1:
             digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
             generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
-            parameter.normal_(0.0, INITIAL_DEVIATION, generator=generator)
+            drawn = model.trimmed(name, parameter)
+            drawn.normal_(0.0, INITIAL_DEVIATION, generator=generator)
+            parameter[len(drawn) :] = 0.0  # room in the vocabulary: never drawn, never trained
         else:
             parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bbert.languages import Language
 from bbert.pretrain.curve_keys import SENTENCES, WORDS, chance_key, layer_key
 from bbert.pretrain.nearest_neighbours import translation_accuracy
+from bbert.pretrain.parallel_choice import chosen_sentences, chosen_words, is_reversed, words_of
 from bbert.pretrain.parallel_text import ParallelText
 from bbert.pretrain.vocabulary import Vocabulary
 
@@ -42,11 +42,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_SENTENCES = 400
-MAX_WORD_TYPES = 300
-_MIN_SENTENCES, _MIN_WORD_TYPES = 20, 10
-_MIN_OCCURRENCES = 2  # of a word type in each half
-_MIN_WORD_PIECES = 2  # of a sentence
+_MIN_SENTENCES = 20
 _POSITIONS_AT_ONCE = 4096
 
 
@@ -107,7 +103,7 @@ class Multilinguality:
                 )
                 for name, sentences in text.sentences.items()
             }
-            chosen = _chosen(text, cut, seq_len - 2)
+            chosen = chosen_sentences(text, cut, seq_len - 2)
             if len(chosen) < _MIN_SENTENCES:
                 logger.info(
                     "no multilinguality curves for %s: %s sentences of parallel text that fit "
@@ -128,7 +124,7 @@ class Multilinguality:
         ends: Mapping[str, int],
     ) -> None:
         """Take in the chosen sentences of a text."""
-        types = _word_types(text, chosen) if text.exact else {}
+        types = chosen_words(text, chosen) if text.exact else {}
         reference = text.pairs[0][0]  # whose words name the types
         first_row, first_word = {}, {}
         for name, encodings in cut.items():
@@ -137,9 +133,9 @@ class Multilinguality:
                 word_rows: list[int] = []  # of each word, as they stand in the sentence
                 if types:
                     first = first_word[name] + place % 2 * len(types)
-                    known = [types.get(word, -1) for word in _words(text, reference, number)]
+                    known = [types.get(word, -1) for word in words_of(text, reference, number)]
                     word_rows = [-1 if word < 0 else first + word for word in known]
-                    word_rows = word_rows[::-1] if _reversed(name) else word_rows
+                    word_rows = word_rows[::-1] if is_reversed(name) else word_rows
                 pieces, words = encodings[number].ids, encodings[number].word_ids
                 sizes = Counter(words)
                 rows = [word_rows[word] if types else -1 for word in words]
@@ -261,44 +257,3 @@ class Multilinguality:
             chance = chance_key(compared.measure, compared.languages)
             scores[chance] = 1 / len(compared.from_rows)
         return scores
-
-
-def _chosen(text: ParallelText, cut: Mapping[str, Sequence], max_pieces: int) -> list[int]:
-    """Numbers of sentences that fit in every language and occur once in every language."""
-    chosen: list[int] = []
-    seen = {name: set() for name in cut}
-    for number in range(len(next(iter(cut.values())))):
-        lengths = [len(encodings[number].ids) for encodings in cut.values()]
-        again = any(text.sentences[name][number] in seen[name] for name in cut)
-        if again or min(lengths) < _MIN_WORD_PIECES or max(lengths) > max_pieces:
-            continue
-        for name in cut:
-            seen[name].add(text.sentences[name][number])
-        chosen.append(number)
-        if len(chosen) == MAX_SENTENCES:
-            break
-    return chosen
-
-
-def _word_types(text: ParallelText, chosen: Sequence[int]) -> dict[str, int]:
-    """The most frequent words of the first language that both halves have, and their numbers."""
-    halves = Counter(), Counter()
-    name = text.pairs[0][0]
-    for place, number in enumerate(chosen):
-        halves[place % 2].update(_words(text, name, number))
-    both = [w for w in halves[0] if min(halves[0][w], halves[1][w]) >= _MIN_OCCURRENCES]
-    both.sort(key=lambda word: (-halves[0][word] - halves[1][word], word))
-    both = both[:MAX_WORD_TYPES]
-    return (
-        {word: number for number, word in enumerate(both)} if len(both) >= _MIN_WORD_TYPES else {}
-    )
-
-
-def _words(text: ParallelText, name: str, number: int) -> list[str]:
-    """Words of a sentence, in the order of the natural language."""
-    words = text.sentences[name][number].split(" ")
-    return words[::-1] if _reversed(name) else words
-
-
-def _reversed(name: str) -> bool:
-    return Language.parse(name).is_reversed

@@ -13,7 +13,8 @@ interventions are applied to its file; the permutation of a corpus is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations, islice
 from pathlib import Path
@@ -25,6 +26,8 @@ from bbert.corpus.compressed import read_chunks
 from bbert.errors import InputError
 from bbert.languages import Language, unfake
 from bbert.run_directory import read_json
+
+logger = logging.getLogger(__name__)
 
 MAX_LINES = 4_000
 """Lines of parallel text that are looked at."""
@@ -74,7 +77,18 @@ def parallel_texts(
     if pairs:
         lines = _aligned_lines({name: files[name] for name in named})
         texts.append(ParallelText(_applied(lines), pairs, exact=False))
+    _say_what_is_missing(languages, exact_pairs.union(pairs))
     return texts
+
+
+def _say_what_is_missing(languages: Sequence[str], known: Set[tuple[str, str]]) -> None:
+    missing = ["-".join(pair) for pair in combinations(languages, 2) if pair not in known]
+    if missing:
+        logger.info(
+            "no multilinguality curves for %s: no parallel text; give --probe-parallel "
+            "LANGUAGE=FILE for both, line n of one the translation of line n of the other",
+            ", ".join(missing),
+        )
 
 
 def _natural_sentences(

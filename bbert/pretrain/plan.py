@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bbert.errors import InputError
 from bbert.languages import Language
-from bbert.pretrain.config import Machine, PretrainConfig, known, micro_batches, resolve
+from bbert.pretrain.config import PretrainConfig, known
 from bbert.pretrain.process_group import ProcessGroup, count_gpus
+from bbert.pretrain.resolve import Machine, resolve
+from bbert.pretrain.row_shares import micro_batches
 from bbert.provenance import sha256
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run, list_runs
 from bbert.stage_config import config_hash, identity, joined_name, knobs_that_differ
@@ -97,7 +99,7 @@ def make_plan(config: PretrainConfig, group: ProcessGroup | None = None) -> Plan
         group: the group that a launcher started, whose size is the number of processes.
 
     Raises:
-        InputError: see `config.resolve`.
+        InputError: see `resolve.resolve`.
     """
     corpus = find_run(config.work, "corpus", config.corpus)
     manifest = corpus.manifest

@@ -187,6 +187,7 @@ def _follow(group: ProcessGroup) -> None:
 def _train(orders: _Orders, group: ProcessGroup) -> Training:
     """Train to the last step, in one of the processes."""
     from bbert.pretrain.assemble import assemble
+    from bbert.pretrain.estimate import memory_budget
     from bbert.pretrain.process_group import connect, deepspeed_log
     from bbert.pretrain.saving import read_in_all
 
@@ -194,11 +195,15 @@ def _train(orders: _Orders, group: ProcessGroup) -> Training:
     connect(group, orders.plan.config.device)
     with deepspeed_log(orders.run_path / "deepspeed.log" if group.leads else None):
         training = assemble(orders.plan, orders.run_path, group)
+        budget = memory_budget(orders.plan, training.source, training.rows)
+        if group.leads:
+            budget.warn()
         if orders.checkpoint is not None:
             checkpoint = read_in_all(orders.checkpoint, group)
             training.resume(checkpoint)
             logger.info("going on from step %s (%s)", f"{checkpoint.step:,}", checkpoint.path)
-        training.run()
+        with budget.explained():
+            training.run()
     return training
 
 
@@ -244,7 +249,10 @@ def _export(plan: Plan, opened: Run, training: Training) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     checkpoint = read_checkpoint(best)
     model.load_state_dict(
-        {name: checkpoint.tensors[f"weight/{name}"] for name, _ in model.named_parameters()},
+        {
+            name: model.padded(name, checkpoint.tensors[f"weight/{name}"])
+            for name, _ in model.named_parameters()
+        },
         strict=False,
     )
     with disk_errors(folder):
@@ -273,13 +281,15 @@ def _describe(plan: Plan, opened: Run, training: Training) -> None:
         },
     }
     logged = read_metrics(opened.path / METRICS)
-    times = {"step", "tokens_per_second", "learning_rate", "grad_norm"}
+    times = {"step", "tokens_per_second", "peak_share", "learning_rate", "grad_norm"}
     opened.metrics |= {key: value for key, value in logged[-1].items() if key not in times}
     opened.metrics["first_loss"] = next(row["loss"] for row in logged if "loss" in row)
     if training.multilinguality is not None:
-        opened.metrics["probe_seconds"] = round(training.probe_seconds, 3)
+        opened.metrics["probe_seconds"] = round(training.probe_cost.seconds, 3)
     opened.metrics["training_seconds"] = round(training.seconds, 3)
-    opened.metrics["tokens_per_second"] = round(tokens / training.seconds, 1)
+    speed = tokens / training.seconds
+    opened.metrics["tokens_per_second"] = round(speed, 1)
+    opened.metrics["peak_share"] = round(speed / training.peak_tokens_per_second, 4)
     opened.extra |= {
         "languages": plan.languages,
         "sample": manifest.get("sample"),

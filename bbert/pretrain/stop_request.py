@@ -1,7 +1,8 @@
 """A signal asks a training to stop after the step at hand, with a checkpoint.
 
 SIGTERM and SIGINT, and what else batch systems and terminals send before they end a process:
-SIGUSR1 and SIGUSR2 (Slurm's `--signal`), SIGHUP (unless it is ignored, as under nohup).
+SIGUSR1 and SIGUSR2 (Slurm's `--signal`), SIGHUP (unless it is ignored, as under nohup). That the
+launcher is gone counts as SIGTERM.
 
 The processes of a group must stop at the same step, or one would wait for another forever. They
 ask each other about twice a second: one small exchange between the hosts, whose distance follows
@@ -11,7 +12,6 @@ from the speed they measure, so that it costs nothing at a thousand steps a seco
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from bbert.pretrain.launcher_watch import LauncherWatch
 from bbert.pretrain.process_group import ProcessGroup
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ class StopRequest:
         self.signal_number: int | None = None
         self._group = group
         self._received, self._received_at = 0, 0.0
-        self._parent = os.getppid()
+        self._launcher = LauncherWatch(in_group=group.size > 1)
+        self._looked = time.monotonic()
         self._handled = signals_handled(self._receive)
         self.restart_pace()
 
@@ -71,12 +73,15 @@ class StopRequest:
         if self.signal_number is not None:
             return True
         if self._group.size == 1:
+            now = time.monotonic()
+            if now - self._looked > _SECONDS_BETWEEN_QUESTIONS:
+                self._looked = now
+                self._look_for_launcher()
             return self._decide(self._received)
         self._events_since_question += 1
         if self._events_since_question < self._events_between_questions:
             return False
-        if os.getppid() != self._parent:  # whoever started the workers is gone
-            self._received = self._received or signal.SIGTERM
+        self._look_for_launcher()
         now = time.monotonic()
         seconds_per_event = (now - self._asked) / self._events_since_question
         received, slowest = self._group.largest([float(self._received), seconds_per_event])
@@ -86,6 +91,12 @@ class StopRequest:
         )
         self._asked, self._events_since_question = now, 0
         return self._decide(int(received))
+
+    def _look_for_launcher(self) -> None:
+        """Its end is a wish to stop that it could not pass on."""
+        if self._received == 0 and self._launcher.gone():
+            logger.warning("the launcher is gone")
+            self._received = signal.SIGTERM
 
     def _decide(self, received: int) -> bool:
         self.signal_number = received or None

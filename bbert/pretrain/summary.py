@@ -42,11 +42,16 @@ def summary(run: RunDirectory) -> Table:
         what, _, value = line.rpartition(": ")
         table.add_row(what, value)
     seconds = metrics["training_seconds"]
-    table.add_row("speed", f"{metrics['tokens_per_second']:,.0f} tokens/s")
+    speed = f"{metrics['tokens_per_second']:,.0f} tokens/s"
+    if "peak_share" in metrics:
+        speed += f" ({100 * metrics['peak_share']:.0f} % of the matrix peak)"
+    table.add_row("speed", speed)
     table.add_row("time", f"{seconds:,.0f} s of training, {manifest['seconds']:,.0f} s in all")
     if "probe_seconds" in metrics:
-        share = metrics["probe_seconds"] / manifest["seconds"]
+        # Of all processes of the run, as the seconds of training are, not of the last one alone.
+        share = metrics["probe_seconds"] / (metrics["probe_seconds"] + seconds)
         table.add_row(
-            "multilinguality curves", f"{metrics['probe_seconds']:,.1f} s ({share:.1%} of the time)"
+            "multilinguality curves",
+            f"{metrics['probe_seconds']:,.1f} s ({100 * share:.1f} % of the time)",
         )
     return table

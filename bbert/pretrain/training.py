@@ -14,68 +14,30 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from bbert.pretrain.batches import Batch, BatchSource
+from bbert.pretrain.batches import BatchSource
 from bbert.pretrain.checkpoint import Checkpoint
 from bbert.pretrain.curve_keys import best_layers
 from bbert.pretrain.engine import Engine
-from bbert.pretrain.inspection import save_for_inspection
-from bbert.pretrain.metrics import (
-    LossNotFinite,
-    LossTable,
-    check_finite,
-    training_row,
-    validation_columns,
-)
+from bbert.pretrain.feed import Parts, parts_of_steps
+from bbert.pretrain.inspection import keep_step
+from bbert.pretrain.metrics import LossNotFinite, LossTable, check_finite, training_row
 from bbert.pretrain.metrics_log import MetricsLog
 from bbert.pretrain.multilinguality import Multilinguality
-from bbert.pretrain.optimizer import learning_rate
+from bbert.pretrain.probe_cost import ProbeCost
 from bbert.pretrain.process_group import ProcessGroup
 from bbert.pretrain.saving import Saving
+from bbert.pretrain.schedule import Schedule
 from bbert.pretrain.stop_request import StopRequest, stopping_exception
-from bbert.progress import progress
+from bbert.pretrain.token_progress import token_progress
+from bbert.pretrain.validation import validate
 
 logger = logging.getLogger(__name__)
-
-_SECONDS_BETWEEN_PROGRESS = 0.2
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What happens at which step."""
-
-    steps: int
-    warmup_steps: int
-    learning_rate: float
-    log_every: int
-    eval_every: int
-    save_every: int
-    probe_every: int | None = None
-
-    def row_due(self, step: int) -> bool:
-        due = step % self.log_every == 0 or self.validation_due(step)
-        return due or self.probe_due(step)
-
-    def probe_due(self, step: int) -> bool:
-        if self.probe_every is None:
-            return False
-        return step % self.probe_every == 0 or step == self.steps
-
-    def validation_due(self, step: int) -> bool:
-        return step % self.eval_every == 0 or step == self.steps
-
-    def save_due(self, step: int) -> bool:
-        return step % self.save_every == 0 or step == self.steps
-
-    def rate(self, step: int) -> float:
-        return learning_rate(step, self.learning_rate, self.warmup_steps, self.steps)
 
 
 @dataclass
@@ -87,9 +49,10 @@ class Training:
         run_path: folder of the run; the leading process writes there.
         tokenizer_dir: the corpus's tokenizer, for a batch that has to be looked at.
         saving: writes the checkpoints.
+        peak_tokens_per_second: what `peak_share` is a share of; see `metrics.training_row`.
         multilinguality: what the live curves measure; None without them.
         seconds: spent on steps so far, by earlier processes too.
-        probe_seconds: spent on the curves so far, by earlier processes too.
+        probe_cost: what the curves have cost so far.
     """
 
     engine: Engine
@@ -101,10 +64,11 @@ class Training:
     run_path: Path
     tokenizer_dir: Path
     saving: Saving
+    peak_tokens_per_second: float
     multilinguality: Multilinguality | None = None
     step: int = 0
     seconds: float = 0.0
-    probe_seconds: float = 0.0
+    probe_cost: ProbeCost = field(default_factory=ProbeCost)
     _speed: float = 0.0
     _table: LossTable = field(init=False)
 
@@ -123,7 +87,7 @@ class Training:
         self.engine.load_state(checkpoint.tensors, checkpoint.step)
         self.step = checkpoint.step
         self.seconds = float(checkpoint.progress["seconds"])
-        self.probe_seconds = float(checkpoint.progress.get("probe_seconds", 0.0))
+        self.probe_cost.seconds = float(checkpoint.progress.get("probe_seconds", 0.0))
         self._speed = float(checkpoint.progress.get("tokens_per_second", 0.0))
         self.saving.resume(checkpoint)
         self._table.restore(np.array(checkpoint.progress["losses"], dtype=np.float64))
@@ -145,7 +109,7 @@ class Training:
     def _run(self, log: MetricsLog | None) -> None:
         settings, schedule = self.source.settings, self.schedule
         tokens_per_step = settings.batch_size * settings.seq_len
-        shown = _progress(tokens_per_step, schedule.steps, self.step)
+        shown = token_progress(tokens_per_step, schedule.steps, self.step)
         with StopRequest(self.group) as stop, shown as show:
             was_due = self._table.num_lines > 0 and schedule.row_due(self.step)  # when it stopped
             if was_due and self._write_row(log, self._finite_total(), stop):
@@ -155,8 +119,8 @@ class Training:
                 if log is not None and untrained:
                     log.write({"step": 0, **untrained})
             began, steps_timed = time.monotonic(), 0
-            for batch in self._batches() if stop.signal_number is None else ():
-                whole = self._train_step(batch, stop)
+            for parts in self._parts() if stop.signal_number is None else ():
+                whole = self._train_step(parts, stop)
                 steps_timed += whole
                 stopping = stop.requested()
                 row_due = whole and schedule.row_due(self.step)
@@ -178,9 +142,13 @@ class Training:
         if stop.signal_number is not None:
             self._leave(stop.signal_number)
 
-    def _train_step(self, batch: Batch, stop: StopRequest) -> bool:
+    def _parts(self) -> Iterator[Parts]:
+        """What this process computes in each of the steps that are left."""
+        steps = range(self.step, self.schedule.steps)
+        return parts_of_steps(self.source, steps, self.rows, self.engine.device)
+
+    def _train_step(self, parts: Parts, stop: StopRequest) -> bool:
         """True; False where the step was given up for a signal, and nothing has changed."""
-        parts = [batch.slice(*rows).tensors(self.engine.device) for rows in self.rows]
         step = self.step + 1
         trained = self.engine.train_step(parts, self.schedule.rate(step), step, stop.requested)
         if trained is None:
@@ -192,45 +160,22 @@ class Training:
         self.step = step
         return True
 
-    def _batches(self) -> Iterator[Batch]:
-        """The global batches that are left; made ahead where a GPU would wait for them."""
-        steps = range(self.step, self.schedule.steps)
-        if self.engine.device == "cpu":
-            yield from map(self.source.batch, steps)
-            return
-        with ThreadPoolExecutor(1, "batches") as maker:
-            coming = maker.submit(self.source.batch, self.step)
-            for step in steps:
-                batch = coming.result()
-                if step + 1 < self.schedule.steps:
-                    coming = maker.submit(self.source.batch, step + 1)
-                yield batch
-
     def _finite_total(self) -> np.ndarray:
         total_SC = self._table.total()
         try:
             check_finite(total_SC, self.step)
         except LossNotFinite as error:
-            raise self._explained(error) from None
+            folder = self.run_path / "nan" / f"step-{error.step}"
+            shown = f"its batch is in {folder}"
+            if self.group.leads:
+                shown = keep_step(folder, self.source, error.step, self.tokenizer_dir)
+            raise LossNotFinite(
+                f"{error}; {shown}\n"
+                f"last good checkpoint: {self.saving.last or 'none yet'}; the same command goes on "
+                "from it; try a lower --learning-rate under another --name",
+                error.step,
+            ) from None
         return total_SC
-
-    def _explained(self, error: LossNotFinite) -> LossNotFinite:
-        """The error with what helps to find its cause, which the leading process saves."""
-        folder = self.run_path / "nan" / f"step-{error.step}"
-        shown = f"its batch is in {folder}"
-        if self.group.leads:
-            size = self.source.settings.batch_size
-            batch = self.source.rows(np.arange((error.step - 1) * size, error.step * size))
-            try:
-                save_for_inspection(folder, batch, self.tokenizer_dir, self.source.languages)
-            except OSError as failure:
-                shown = f"its batch was not saved ({failure.strerror})"
-        return LossNotFinite(
-            f"{error}; {shown}\n"
-            f"last good checkpoint: {self.saving.last or 'none yet'}; the same command goes on "
-            "from it; try a lower --learning-rate under another --name",
-            error.step,
-        )
 
     def _write_row(self, log: MetricsLog | None, total_SC: np.ndarray, stop: StopRequest) -> bool:
         """Write the row of this step; True where its validation calls for a checkpoint.
@@ -239,10 +184,12 @@ class Training:
         """
         languages, nsp = self.source.languages, self.source.settings.nsp
         rate = self.schedule.rate(self.step)
-        row = training_row(self.step, total_SC, languages, nsp, rate, self._speed)
+        row = training_row(
+            self.step, total_SC, languages, nsp, rate, self._speed, self.peak_tokens_per_second
+        )
         perplexities = ""
         if self.schedule.validation_due(self.step):
-            measured = self.validate(stop)
+            measured = validate(self.engine, self.validation, self.group, stop)
             if measured is None:
                 return False
             row |= measured
@@ -268,37 +215,20 @@ class Training:
             log.write(row)
         return best
 
-    def validate(self, stop: StopRequest) -> dict[str, float] | None:
-        """Losses and perplexity per language on the held-out text; every process must call it.
-
-        None where a signal asked to stop before the end.
-        """
-        num_batches = self.validation.num_batches or 0
-        languages, nsp = self.validation.languages, self.validation.settings.nsp
-        table = LossTable(len(languages), nsp, num_batches, self.group, self.engine.device)
-        stop.restart_pace()
-        with self.engine.evaluation() as model:
-            for number in range(num_batches):
-                if stop.requested():
-                    return None
-                if number % self.group.size == self.group.rank:
-                    tensors = self.validation.batch(number).tensors(self.engine.device)
-                    table.add_outputs(model(**tensors))
-                table.end_line()
-        stop.restart_pace()
-        return validation_columns(table.total(), languages, nsp)
-
     def _probe(self, stop: StopRequest) -> dict[str, float] | None:
         """A point of the multilinguality curves; None where a signal asked to stop before."""
         assert self.multilinguality is not None
+        assert self.schedule.probe_every is not None
         began = time.monotonic()
         stop.restart_pace()
         measured = self.multilinguality.measure(self.engine, self.group, stop.requested)
         stop.restart_pace()
-        self.probe_seconds += time.monotonic() - began
-        if measured:
+        if measured:  # in the leading process
+            seconds = time.monotonic() - began
+            self.probe_cost.add(seconds, self.step, self.seconds, self.schedule.probe_every)
             best = best_layers(measured).replace("\n", ", ")
             logger.info("step %s: %s", f"{self.step:,}", best)
+            measured["probe_seconds"] = round(self.probe_cost.seconds, 3)
         return measured
 
     def _save(self, log: MetricsLog | None) -> None:
@@ -308,7 +238,7 @@ class Training:
         progress = {
             "step": self.step,
             "seconds": round(self.seconds, 3),
-            "probe_seconds": round(self.probe_seconds, 3),
+            "probe_seconds": round(self.probe_cost.seconds, 3),
             "tokens_per_second": self._speed,
             "losses": losses,
         }
@@ -321,20 +251,3 @@ class Training:
             "there" if self.saving.has(self.step) else self.saving.last or "the beginning",
         )  # fmt: skip
         raise stopping_exception(number)
-
-
-@contextmanager
-def _progress(tokens_per_step: int, steps: int, start: int) -> Iterator[Callable[[int], None]]:
-    """Progress in tokens, so that its rate is tokens per second; yields `show(step)`."""
-    shown, due = start, 0.0
-    total = steps * tokens_per_step
-    with progress("pretraining", total, "tokens", start * tokens_per_step) as advance:
-
-        def show(step: int) -> None:
-            nonlocal shown, due
-            now = time.monotonic()
-            if now >= due or step == steps:  # a step may be too short to draw it
-                advance((step - shown) * tokens_per_step)
-                shown, due = step, now + _SECONDS_BETWEEN_PROGRESS
-
-        yield show

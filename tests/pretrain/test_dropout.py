@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bbert.pretrain.dropout import RowDropout, site_keys
+from bbert.pretrain.dropout import RowDropout, _bits, _bits_by_element, site_keys
 
 
 def keys(rows: int, site: int = 0, seed: int = 0) -> torch.Tensor:
@@ -73,3 +73,9 @@ def test_low_precision_stays_low():
 @pytest.mark.parametrize("shape", [(3, 5), (3, 1, 7), (2, 1)])
 def test_odd_sizes_work(shape):
     assert RowDropout(0.5)(torch.ones(shape), keys(shape[0])).shape == shape
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 6), (2, 7), (5, 3, 3, 1)])
+def test_each_element_makes_the_same_hash_for_itself(shape):
+    size, key = torch.Size(shape), keys(shape[0])
+    assert torch.equal(_bits_by_element(size, key), _bits(size, key).int())

@@ -29,6 +29,7 @@ OPTIONS = (
     "--save-every", "7", "--learning-rate", "0.01", "--device", "cpu", "--probe-every", "20",
 )  # fmt: skip
 PROBED = ("sentence_translation", "word_translation")
+TIMES = {"tokens_per_second", "peak_share", "probe_seconds"}
 
 
 class Laboratory:
@@ -50,7 +51,7 @@ class Laboratory:
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         rows = read_metrics(self.path(name) / "metrics.jsonl")
-        return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in rows]
+        return [{k: v for k, v in row.items() if k not in TIMES} for row in rows]
 
     def weights(self, name: str) -> bytes:
         return (self.path(name) / "model" / "model.safetensors").read_bytes()
@@ -122,6 +123,11 @@ def test_two_processes_draw_the_same_curves(laboratory):
 def test_the_summary_tells_what_they_cost(laboratory):
     metrics = RunDirectory(laboratory.path("whole")).manifest["metrics"]
     assert 0 < metrics["probe_seconds"] < 60
+    logged = read_metrics(laboratory.path("whole") / "metrics.jsonl")
+    spent = [row["probe_seconds"] for row in logged if probed(row)]
+    assert spent == sorted(spent)
+    assert spent[-1] == metrics["probe_seconds"]
+    assert not any("probe_seconds" in row for row in logged if not probed(row))
     assert metrics["first_loss"] == laboratory.rows("whole")[1]["loss"]
     output = (laboratory.folder / "whole.log").read_text()
     assert "multilinguality curves" in output

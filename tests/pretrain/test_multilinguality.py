@@ -84,6 +84,47 @@ def test_languages_with_the_same_embeddings_translate_perfectly(corpus, text):
         assert words[0][1] > 0.9  # contexts differ in the two halves, embeddings do not
 
 
+def whole_words(corpus: Path, number: int) -> list[tuple[str, int, int]]:
+    """Words that are one piece in both languages, with their two ids."""
+    ids = Tokenizer.from_file(str(corpus / "tokenizer" / "tokenizer.json")).get_vocab()
+    found = [(w, ids[w], ids[fake(w)]) for w in sorted(ids) if w.isalpha() and fake(w) in ids]
+    assert len(found) >= number
+    return found[:number]
+
+
+@pytest.mark.parametrize("wrong", [0, 8, 16])
+def test_a_model_that_knows_some_words_scores_their_share(corpus, wrong):
+    """Each sentence is one word twice over, and the model has mixed up `wrong` of 24 words."""
+    words = whole_words(corpus, 24)
+    model = model_of(corpus)
+    embeddings = model.embeddings
+    rng = np.random.default_rng(0)
+    with torch.no_grad():
+        embeddings.position.weight.zero_()
+        embeddings.segment.weight.zero_()
+        table = embeddings.word.weight
+        meant = list(range(24))  # in two rings of one half each, so that the mean stays
+        for half in (0, 1):
+            ring = [number for number in range(wrong) if number % 2 == half]
+            for here, there in zip(ring, [*ring[1:], *ring[:1]], strict=True):
+                meant[here] = there
+        vectors = torch.from_numpy(rng.normal(size=(24, 16))).float()
+        for number, (_, english, foreign) in enumerate(words):
+            table[english], table[foreign] = vectors[number], vectors[meant[number]]
+    # Word types are numbered by frequency and then by name: as `words` is. Every word occurs twice
+    # in either half of the text.
+    sentences = [f"{word} {word}" for word, *_ in words for _ in range(2)]
+    sentences = [f"{s} ." if number % 2 else s for number, s in enumerate(sentences)]
+    text = ParallelText(
+        {"en": sentences, "enfake": [fake(s) for s in sentences]}, (("en", "enfake"),), True
+    )
+    scores = measure(prepared(corpus, text), model)
+    assert scores[f"{WORDS}_chance/en-enfake"] == 1 / 24
+    for languages in (("en", "enfake"), ("enfake", "en")):
+        (_, value), *_ = layers(scores, WORDS)[languages]
+        assert value == (24 - wrong) / 24
+
+
 def test_a_slow_measurement_gives_the_same(corpus, text):
     model = model_of(corpus, seed=3)
     what = prepared(corpus, text)

@@ -115,3 +115,25 @@ def test_a_reversed_language_is_turned_round(tmp_path):
         tmp_path, ["enreversed", "enfakereversed"], lambda name: np.array([0, 1]), {}
     )
     assert text.sentences["enreversed"] == ["c b a", "e d"]
+
+
+def test_pairs_without_parallel_text_are_named(corpus, tmp_path, caplog):
+    (tmp_path / "a").write_text("One\nTwo\nThree\n")
+    (tmp_path / "b").write_text("Uno\nDos\nTres\n")
+    files = {"en": tmp_path / "a", "es": tmp_path / "b"}
+    held = held_out(corpus).held_out_sentences
+
+    def said(*languages: str) -> str:
+        caplog.clear()
+        with caplog.at_level("INFO", logger="bbert"):
+            parallel_texts(
+                corpus, languages, lambda n: held(n) if n in LANGUAGES else np.arange(3), files
+            )
+        return caplog.text
+
+    assert said("enfake", "en") == ""
+    assert said("en", "es") == ""
+    assert said("en") == ""
+    assert "no multilinguality curves for en-ru, es-ru: no parallel text" in said("en", "es", "ru")
+    # en has a text both with enfake, exactly, and with es, in files; enfake and es have none.
+    assert "curves for enfake-es: no parallel text" in said("enfake", "en", "es")

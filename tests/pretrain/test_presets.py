@@ -9,8 +9,9 @@ import pytest
 
 from bbert.cli import parse
 from bbert.errors import InputError
-from bbert.pretrain.config import Machine, PretrainConfig, architecture_of, resolve
+from bbert.pretrain.config import PretrainConfig, architecture_of
 from bbert.pretrain.presets import PRESETS
+from bbert.pretrain.resolve import Machine, resolve
 
 VOCABULARY = 60_000
 ROOT = Path(__file__).resolve().parents[2]

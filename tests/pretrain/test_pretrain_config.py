@@ -8,16 +8,10 @@ from hypothesis import strategies as st
 
 from bbert.cli import parse
 from bbert.errors import InputError
-from bbert.pretrain.config import (
-    K2020,
-    SAMPLE,
-    Machine,
-    PretrainConfig,
-    architecture_of,
-    micro_batches,
-    resolve,
-    rows_of,
-)
+from bbert.pretrain.config import PretrainConfig, architecture_of
+from bbert.pretrain.defaults import K2020, SAMPLE
+from bbert.pretrain.resolve import Machine, resolve
+from bbert.pretrain.row_shares import micro_batches, rows_of
 from bbert.stage_config import identity
 
 REAL, EMBEDDED = {"sample": None}, {"sample": "/somewhere/sample"}

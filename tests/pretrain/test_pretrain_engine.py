@@ -11,8 +11,9 @@ from transformers import get_linear_schedule_with_warmup
 from bbert.errors import InputError
 from bbert.pretrain.architecture import Architecture
 from bbert.pretrain.batches import BatchSettings, BatchSource
+from bbert.pretrain.compiling import wants_compiling
 from bbert.pretrain.config import ADAM_BETAS, ADAM_EPSILON, MAX_GRADIENT_NORM
-from bbert.pretrain.engine import Engine, EngineSettings, wants_compiling
+from bbert.pretrain.engine import Engine, EngineSettings
 from bbert.pretrain.model import BertForPretraining
 from bbert.pretrain.optimizer import learning_rate, parameter_groups
 from bbert.pretrain.process_group import ProcessGroup, connect
@@ -116,6 +117,18 @@ def test_bf16_stays_close_to_fp32(source: BatchSource):
     norms = train(exact, source, range(1, STEPS + 1))
     assert train(rough, source, range(1, STEPS + 1)) == pytest.approx(norms, 0.1)
     assert all(tensor.dtype == torch.float32 for tensor in rough.state().values())
+
+
+@pytest.mark.parametrize("zero_stage", [1, 2])
+def test_zero_does_not_round_gradients_in_bf16(source: BatchSource, zero_stage: int):
+    # One part's gradients come out of bfloat16 as they are: only a sum can be rounded.
+    plain, other = new_engine(3, precision="bf16"), new_engine(3, zero_stage, "bf16")
+    norms = train(plain, source, range(1, 3), parts=3)
+    assert train(other, source, range(1, 3), parts=3) == pytest.approx(norms, 1e-5)
+    expected, state = plain.state(), other.state()
+    for name, tensor in expected.items():
+        if name.startswith("exp_avg/"):
+            torch.testing.assert_close(state[name], tensor, rtol=1e-4, atol=1e-7, msg=name)
 
 
 def test_a_state_of_another_architecture_is_refused():

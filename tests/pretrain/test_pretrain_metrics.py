@@ -56,13 +56,16 @@ def test_losses_are_means_over_what_was_counted():
 
 
 def test_a_row_has_the_names_that_others_rely_on():
-    row = training_row(30, filled(3).total(), LANGUAGES, True, 1e-3, 1234.56)
+    row = training_row(30, filled(3).total(), LANGUAGES, True, 1e-3, 1234.56, 5000.0)
     assert list(row) == [
         "step", "loss", "mlm_loss", "nsp_loss", "nsp_accuracy", "loss/enfake", "loss/en",
-        "learning_rate", "grad_norm", "tokens_per_second",
+        "learning_rate", "grad_norm", "tokens_per_second", "peak_share",
     ]  # fmt: skip
+    assert row["peak_share"] == pytest.approx(1234.56 / 5000, abs=1e-4)
     assert row["grad_norm"] == 2.0
-    without = training_row(30, filled(3).total()[:, [0, 1, 2, 3, 7]], LANGUAGES, False, 1e-3, 1.0)
+    without = training_row(
+        30, filled(3).total()[:, [0, 1, 2, 3, 7]], LANGUAGES, False, 1e-3, 1.0, 2.0
+    )
     assert not any("nsp" in name for name in without)
     assert without["loss"] == without["mlm_loss"]
 

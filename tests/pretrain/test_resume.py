@@ -28,7 +28,7 @@ OPTIONS = (
     "--dropout", "0.1", "--steps", "200", "--log-every", "10", "--eval-every", "80",
     "--save-every", "7", "--learning-rate", "0.01", "--device", "cpu",
 )  # fmt: skip
-NOT_OF_THE_RESULT = {"tokens_per_second"}
+NOT_OF_THE_RESULT = {"tokens_per_second", "peak_share", "probe_seconds"}
 
 
 class Laboratory:
