@@ -17,7 +17,6 @@ from bbert.finetune.encoder import PieceIds
 from bbert.finetune.encoding import encode_examples
 from bbert.finetune.model_folder import find_model
 from bbert.finetune.tasks import TASKS, load_task
-from bbert.finetune.tasks.parsing import TASK as PARSING
 from bbert.finetune.tasks.reading import Reading
 from bbert.finetune.tasks.task import Task
 from bbert.languages import Language
@@ -42,7 +41,7 @@ def main(data: Path, model: str | None) -> None:
     pieces = PieceIds(find_model(Path("none"), model)) if model else None
     print("| " + " | ".join(HEAD) + " |")
     print("|" + "---|" * len(HEAD))
-    tasks = {name: load_task(name) for name in TASKS} | {"parsing": PARSING}
+    tasks = {name: load_task(name) for name in TASKS}
     for task in tasks.values():
         folders = [data, *(data / name for name in task.folders)]
         for folder in filter(Path.is_dir, folders):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,8 @@ class Batch:
         labels: label ids, (S, W) with IGNORED on padding, or (B,).
         heads_SW: heads of the words (from 1, 0 the root), IGNORED on padding; None where a task has
             no trees.
+        layers_BTE: outputs of the encoder's layers that the fusion reads, where they are known
+            already; T is then what they are known of, word-pieces or words. Else None.
     """
 
     input_ids_BT: Tensor
@@ -53,6 +55,7 @@ class Batch:
     num_words: Sequence[int]
     labels: Tensor
     heads_SW: Tensor | None = None
+    layers_BTE: tuple[Tensor, ...] | None = None
 
     def words(self, fused_BTE: Tensor) -> Tensor:
         """The representations of the words' first word-pieces, (S, W, E)."""
@@ -62,14 +65,18 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """This batch on another device."""
-        tensors = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return replace(self, **tensors)
+        moved: dict[str, Any] = {
+            k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)
+        }
+        if self.layers_BTE is not None:
+            moved["layers_BTE"] = tuple(layer.to(device) for layer in self.layers_BTE)
+        return replace(self, **moved)
 
 
 def collate(examples: EncodedExamples, rows: npt.NDArray[np.int64]) -> Batch:
     """The batch of the examples `rows`."""
     ids, sequence_of = _sequences(examples, rows)
-    input_ids = _padded(ids, examples.pad_id)
+    input_ids = padded(ids, examples.pad_id)
     lengths = np.array([len(row) for row in ids])
     positions = np.arange(input_ids.shape[1])
     mask = positions < lengths[:, None]
@@ -86,12 +93,12 @@ def collate(examples: EncodedExamples, rows: npt.NDArray[np.int64]) -> Batch:
             _in_padded(at, starts, sequence, input_ids.shape[1])
             for at, sequence in zip(in_rows, sequence_of, strict=True)
         ]
-        words = torch.from_numpy(_padded(index, 0))
-        labels = _padded([examples.labels[row] for row in rows], IGNORED)
+        words = torch.from_numpy(padded(index, 0))
+        labels = padded([examples.labels[row] for row in rows], IGNORED)
     else:
         labels = np.array([examples.labels[row][0] for row in rows], np.int64)
     if examples.heads is not None:
-        heads = torch.from_numpy(_padded([examples.heads[row] for row in rows], IGNORED))
+        heads = torch.from_numpy(padded([examples.heads[row] for row in rows], IGNORED))
     return Batch(
         torch.from_numpy(input_ids), torch.from_numpy(mask.astype(np.int64)), segments,
         words, num_words, torch.from_numpy(labels), heads,
@@ -168,8 +175,9 @@ def num_batches(num_examples: int, batch_size: int) -> int:
     return full * _BATCHES_PER_POOL + -(-rest // batch_size)
 
 
-def _padded(rows: Sequence[npt.NDArray[np.integer]], value: int) -> npt.NDArray[np.int64]:
-    padded = np.full((len(rows), max(map(len, rows))), value, np.int64)
+def padded(rows: Sequence[npt.NDArray[np.integer]], value: int) -> npt.NDArray[np.int64]:
+    """Rows of numbers side by side, `value` behind the shorter ones."""
+    result = np.full((len(rows), max(map(len, rows))), value, np.int64)
     for number, row in enumerate(rows):
-        padded[number, : len(row)] = row
-    return padded
+        result[number, : len(row)] = row
+    return result

@@ -19,7 +19,7 @@ from bbert.stage_config import EXECUTION, Repeated, StageConfig, Switch
 # The tables decide what there is; the help and the checks below follow them.
 TaskName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join(TASKS) + "}")]
 HeadName = Annotated[str | None, tyro.conf.arg(metavar="{" + ",".join(HEADS) + "}")]
-FusionName = Annotated[str, tyro.conf.arg(metavar="{" + ",".join(FUSIONS) + "}")]
+FusionName = Annotated[str | None, tyro.conf.arg(metavar="{" + ",".join(FUSIONS) + "}")]
 RecipeName = Annotated[str | None, tyro.conf.arg(metavar="{" + ",".join(RECIPES) + "}")]
 
 Value = TypeVar("Value")
@@ -27,9 +27,13 @@ Value = TypeVar("Value")
 _WITH_FUSION = {"fusion_layer": WITH_LAYER, "fusion_gate": WITH_GATE, "fusion_pool": WITH_GATE}
 _POSITIVE = (
     "max_train_examples", "max_eval_examples", "batch_size",
-    "learning_rate", "adam_epsilon", "seeds",
+    "learning_rate", "adam_epsilon", "seeds", "arc_size", "relation_size",
+    "lstm_size", "max_gradient_norm", "patience",
 )  # fmt: skip
-_OF_TASKS = {"illegal_tags": ("ner",), "relations": ("parsing",)}
+_OF_TASKS = {
+    "illegal_tags": ("ner",), "lstm_size": ("ner",), "relations": ("parsing",),
+    "arc_size": ("parsing",), "relation_size": ("parsing",),
+}  # fmt: skip
 _SHORTEST = 8
 
 
@@ -57,6 +61,9 @@ class FinetuneConfig(StageConfig):
     eval_set: Repeated = ()
     """A further test set, NAME=LANGUAGE:PATH, with PATH a file or a folder of the task's files; one
     row of the results each, under its name."""
+    average: Repeated = field(default=(), metadata=EXECUTION)
+    """A group of languages, NAME=LANGUAGE,LANGUAGE,… (e.g. SVO=en,es,ru), whose mean is a row of
+    its own; may be given later too: nothing is trained again."""
     encoding: str | None = None
     """Encoding of task files that are not UTF-8, e.g. latin-1."""
     illegal_tags: Literal["refuse", "repair"] | None = None
@@ -68,9 +75,11 @@ class FinetuneConfig(StageConfig):
     """Texts beyond --max-length: overlapping windows (window, default for words), what is cut off
     counts as wrong (wrong, default for pairs), or the rest is scored (cut; pairs only)."""
     head: HeadName = None
-    """Task layer; by default the task's usual one."""
-    fusion: FusionName = "last"
-    """How layers become the representation that the head reads."""
+    """Task layer; by default the task's usual one. bilstm-crf (ner) keeps the encoder frozen and
+    has its own defaults: those of --recipe k2020, one seed."""
+    fusion: FusionName = None
+    """How layers become the representation that the head reads (default last; scalar-mix with
+    --head bilstm-crf)."""
     fusion_layer: int | str | None = None
     """Lower layer fused with the last (dlfa…, mean, concat), from 1; two thirds of the depth
     without it. Several (1-11, or 4,8) make one run each."""
@@ -101,13 +110,25 @@ class FinetuneConfig(StageConfig):
     max_length: int | None = None
     """Word-pieces of an example at most, specials counted (default 128)."""
     warmup: float | None = None
-    """Share of the steps in which the rate rises (default 0.1); then it falls linearly."""
+    """Share of the steps in which the rate rises (default 0.1)."""
     weight_decay: float | None = None
     """Of AdamW, not on biases and normalisation (default 0.01)."""
     adam_epsilon: float | None = None
     """Of AdamW (default 1e-8)."""
     dropout: float | None = None
     """Before the task layer (default: the model's own)."""
+    arc_size: int | None = None
+    """Of a parser's layers for arcs (default: the model's hidden size, at most 500)."""
+    relation_size: int | None = None
+    """Of a parser's layers for relations (default: the model's hidden size, at most 200)."""
+    lstm_size: int | None = None
+    """Of the bilstm-crf head, in one direction (default 200)."""
+    schedule: Literal["linear", "constant"] | None = None
+    """Learning rate after the warm-up: falling to 0 (linear, default), or constant."""
+    max_gradient_norm: float | None = None
+    """Longer gradients are shortened to this (default 1)."""
+    patience: int | None = None
+    """With --selection best-dev: end after so many epochs that were no better (default: never)."""
     selection: Literal["last", "best-dev"] | None = None
     """Which epoch counts: the last (default), or the best on the source language's dev data."""
     seeds: int | None = None
@@ -122,7 +143,8 @@ class FinetuneConfig(StageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _one_of("--task", self.task, TASKS)
-        _one_of("--fusion", self.fusion, FUSIONS)
+        if self.fusion is not None:
+            _one_of("--fusion", self.fusion, FUSIONS)
         if self.head is not None:
             _one_of("--head", self.head, HEADS)
         if self.recipe is not None:
@@ -136,7 +158,7 @@ class FinetuneConfig(StageConfig):
             if self.fusion not in fusions and getattr(self, name) is not None:
                 raise ValueError(
                     f"{_flag(name)} is an option of --fusion {', '.join(fusions)}; "
-                    f"--fusion {self.fusion} has no use for it"
+                    f"--fusion {self.fusion or 'last'} has no use for it"
                 )
         for flag, text, check in (
             ("--random-init", self.random_init, check_sweep),
@@ -178,6 +200,11 @@ class FinetuneConfig(StageConfig):
 
             for text in self.eval_set:
                 parse_named_set(text)
+        if self.average:
+            from bbert.finetune.averages import parse_average
+
+            for text in self.average:
+                parse_average(text)
         repeated = [lang for lang in self.eval_langs if self.eval_langs.count(lang) > 1]
         if repeated:
             raise ValueError(f"--eval-langs names {repeated[0]} twice")

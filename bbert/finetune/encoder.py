@@ -65,6 +65,10 @@ class PieceIds:
             lines = [text.replace("\n", " ").replace("\r", " ") for text in texts]
             texts = language.apply("\n".join(lines)).split("\n")
             assert len(texts) == len(lines)
+        return self.cut_applied(texts, words)
+
+    def cut_applied(self, texts: Sequence[str], words: bool = False) -> list[npt.NDArray[np.int32]]:
+        """As `cut`, of texts that went through the pipeline of their language already."""
         if words and self.space_belongs_to_word:
             texts = [f" {text}" for text in texts]
         encoded = self.tokenizer(

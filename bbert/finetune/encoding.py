@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bbert.errors import InputError
+from bbert.finetune.batches import IGNORED, Batch, collate
 from bbert.finetune.encoder import PieceIds
 from bbert.finetune.tasks.task import Example, Sentence, TextPair
 from bbert.finetune.tasks.trees import arc_of
@@ -45,7 +46,7 @@ class EncodedExamples:
         heads: of tasks with trees, the heads of the words (from 1, 0 the root); else None.
         cut: rows that lost word-pieces.
         counts: `truncated_examples`, `truncated_words` (first piece lost), `words_without_pieces`,
-            `windowed_examples`.
+            `windowed_examples`; with trees `unknown_relations`, which no prediction can get right.
     """
 
     ids: list[Ids]
@@ -74,13 +75,21 @@ class EncodedExamples:
             numbers[row] = len(parts)
         return numbers
 
+    def batch(self, rows: npt.NDArray[np.int64]) -> Batch:
+        """The batch of the examples `rows`."""
+        return collate(self, rows)
+
     def __len__(self) -> int:
         return len(self.ids)
 
 
 @dataclass(frozen=True)
 class LabelIds:
-    """Label → id, with a message for a label that the training data do not have."""
+    """Label → id, with a message for a label that the training data do not have.
+
+    Treebanks do not all use the same relations, and some of a test set may be new: their words keep
+    their heads, and IGNORED stands for the relation.
+    """
 
     ids: Mapping[str, int]
     arcs: bool = False
@@ -89,7 +98,8 @@ class LabelIds:
         """Ids of the first `first` labels; all labels are checked."""
         labels = example.labels
         if self.arcs:
-            labels = tuple(arc_of(label)[1] for label in labels)
+            relations = [arc_of(label)[1] for label in labels[:first]]
+            return [self.ids.get(relation, IGNORED) for relation in relations]
         for word, label in enumerate(labels):
             if label not in self.ids:
                 raise InputError(
@@ -169,7 +179,7 @@ def _encode_sentences(
     room = max_length - 2
     encoded = EncodedExamples([], [], None, [], pieces.pad_id, heads=[] if label_ids.arcs else None)
     assert encoded.word_positions is not None
-    lost = without = 0
+    lost = without = unknown_relations = 0
     cut_rows = []
     for row, sentence in enumerate(sentences):
         cut = [cutter[word] for word in sentence.words]
@@ -195,6 +205,7 @@ def _encode_sentences(
         if encoded.heads is not None:
             heads = [arc_of(label)[0] for label in sentence.labels[:kept]]
             encoded.heads.append(np.array(heads, np.int32))
+            unknown_relations += int((encoded.labels[-1] == IGNORED).sum())
     encoded.cut = frozenset(cut_rows)
     encoded.counts = {
         "truncated_examples": len(cut_rows),
@@ -202,6 +213,8 @@ def _encode_sentences(
         "windowed_examples": len(encoded.windows),
         "words_without_pieces": without,
     }
+    if label_ids.arcs:
+        encoded.counts["unknown_relations"] = unknown_relations
     return encoded
 
 

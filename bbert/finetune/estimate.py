@@ -10,6 +10,8 @@ import time
 
 from bbert.finetune.config import resolved
 from bbert.finetune.evaluation_sets import EvaluationSet
+from bbert.finetune.fusion import WITH_GATE
+from bbert.finetune.heads import ON_FROZEN
 from bbert.finetune.plan import Plan
 from bbert.finetune.read_examples import read_evaluation_set
 from bbert.finetune.tasks.task import Sentence
@@ -26,6 +28,8 @@ def estimates(plan: Plan) -> dict[str, str]:
     intermediate = int(model.get("intermediate_size", 4 * hidden))
     body = depth * (4 * hidden * hidden + 2 * hidden * intermediate)
     embeddings = (int(model["vocab_size"]) + int(model["max_position_embeddings"])) * hidden
+    if config.head in ON_FROZEN:
+        return _on_frozen(plan, body, body + embeddings)
     trained_on = EvaluationSet(plan.train.split, plan.train.files, plan.train_language)
     per_epoch = _pieces(plan, trained_on, training=True)
     pieces = 3 * resolved(config.epochs) * per_epoch  # forward and backward
@@ -38,6 +42,35 @@ def estimates(plan: Plan) -> dict[str, str]:
         "parameters": f"about {weights / 1e6:,.1f}M",
         "time": f"about {seconds / 60:,.1f} min on this machine",
         "memory": f"about {weights * _BYTES_PER_WEIGHT / 1e9 + 0.5:,.1f} GB",
+        "disk": f"about {weights * 4 / 1e6 + 1:,.0f} MB",
+    }
+
+
+def _on_frozen(plan: Plan, body: int, weights: int) -> dict[str, str]:
+    """As `estimates`, of a BiLSTM-CRF: the encoder runs once, its features are kept in halves."""
+    config = plan.config
+    hidden, size = int(plan.model.config["hidden_size"]), config.lstm_size or 200
+    head = 8 * size * (hidden + size) + 8 * size * 3 * size
+    language = plan.train_language
+    learned = _pieces(plan, EvaluationSet("train", plan.train.files, language), training=True)
+    chosen_on = 0.0
+    if plan.dev is not None:
+        chosen_on = _pieces(plan, EvaluationSet("dev", plan.dev.files, language), training=False)
+    tested = sum(_pieces(plan, rows, training=False) for rows in plan.evaluation.values())
+    pieces = learned + chosen_on + tested
+    passes = resolved(config.epochs) * (3 * learned + chosen_on) + tested
+    seeds = resolved(config.seeds)
+    encoder_passes = seeds if config.random_init is not None else 1
+    operations = 2 * (body * pieces * encoder_passes + head * passes / _PIECES_PER_WORD * seeds)
+    seconds = operations / (_operations_per_second() * _SHARE_OF_PEAK)
+    layers = plan.model.depth if config.fusion == "scalar-mix" else 1 + bool(config.fusion_layer)
+    positions = pieces if config.fusion in WITH_GATE else pieces / _PIECES_PER_WORD
+    features = positions * layers * hidden * 2
+    return {
+        "parameters": f"about {(weights + head) / 1e6:,.1f}M, of which {head / 1e6:,.1f}M learn",
+        "time": f"at most about {seconds / 60:,.1f} min on this machine",
+        "memory": f"about {(weights * 4 + head * _BYTES_PER_WEIGHT) / 1e9 + 0.5:,.1f} GB",
+        "features": f"about {features / 1e6:,.1f} MB on disk, shared with other runs",
         "disk": f"about {weights * 4 / 1e6 + 1:,.0f} MB",
     }
 

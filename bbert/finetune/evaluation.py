@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import torch
 
-from bbert.finetune.batches import collate, evaluation_batches
+from bbert.finetune.batches import evaluation_batches
 from bbert.finetune.encoding import EncodedExamples
+from bbert.finetune.heads.head import Decoded
 from bbert.finetune.network import FinetunedNetwork
 from bbert.finetune.tasks.task import Example
 from bbert.finetune.tasks.trees import arc_label
 from bbert.finetune.training import autocast
 
 BATCH_SIZE = 64
-
-Decoded: TypeAlias = int | tuple[int, int]
-"""What a head finds for a word or a pair: a label id, or a head and a relation id."""
 
 
 def predict(
@@ -40,7 +37,7 @@ def predict(
     network.eval()
     with torch.inference_mode(), autocast(device, precision):
         for rows in evaluation_batches(encoded.lengths, BATCH_SIZE, encoded.num_windows):
-            batch = collate(encoded, rows).to(device)
+            batch = encoded.batch(rows).to(device)
             decoded = network.head.decode(network(batch), batch)
             for row, found in zip(rows.tolist(), decoded, strict=True):
                 if of_pairs and too_long == "wrong" and row in encoded.cut:

@@ -1,9 +1,10 @@
 """Save a fine-tuned network, and load one again.
 
 With fusion `last` the folder is a plain Hugging Face one (`…ForTokenClassification` or
-`…ForSequenceClassification`) that the Auto classes load. For a fused network transformers has no
-such class: its folder brings one along (`exported_code/`), which the Auto classes run with
-`trust_remote_code=True` and refuse without; `load_network` reads it without running that code.
+`…ForSequenceClassification`) that the Auto classes load. For a fused network, and for a parser,
+transformers has no such class: its folder brings one along (`exported_code/`), which the Auto
+classes run with `trust_remote_code=True` and refuse without; `load_network` reads it without
+running that code.
 """
 
 from __future__ import annotations
@@ -32,6 +33,19 @@ MODEL_TYPE = "bbert-finetuned"
 _HUGGING_FACE_HEADS = {"linear": "token", "classifier": "sequence"}
 _CODE = Path(__file__).parent / "exported_code"
 _CONFIGURATION, _MODELING = "configuration_bbert_finetuned", "modeling_bbert_finetuned"
+_PARSING = "parsing_bbert_finetuned"
+_TAGGING = "tagging_bbert_finetuned"
+_OF_HEADS = {
+    "biaffine": (
+        _PARSING, "ForDependencyParsing",
+        ("bbert.finetune.heads.biaffine_scores", "bbert.finetune.spanning_trees"),
+    ),
+    "bilstm-crf": (
+        _TAGGING, "ForTagging",
+        tuple(f"bbert.finetune.heads.{name}" for name in ("bilstm", "bioul", "crf")),
+    ),
+}  # fmt: skip
+"""Head that no class of transformers has → file of its class, its name, what goes along."""
 
 
 def export(
@@ -146,23 +160,36 @@ def _save_fused(
 
 def _bring_code(settings: NetworkSettings, directory: Path) -> dict[str, Any]:
     """Copy what the Auto classes need into the folder; the lines of config.json that name it."""
-    kind = _HUGGING_FACE_HEADS.get(settings.head)
-    if kind is None:
+    modules = [_CONFIGURATION, _MODELING]
+    if settings.head in _OF_HEADS:
+        module, name, copies = _OF_HEADS[settings.head]
+        auto = "AutoModel"
+        modules.append(module)
+        for copied in copies:
+            _copy_module(copied, directory / f"{copied.rpartition('.')[2]}.py")
+    elif settings.head in _HUGGING_FACE_HEADS:
+        name = f"For{_HUGGING_FACE_HEADS[settings.head].capitalize()}Classification"
+        module, auto = _MODELING, f"AutoModel{name}"
+    else:
         return {}
-    for module in (_CONFIGURATION, _MODELING):
-        shutil.copyfile(_CODE / f"{module}.py", directory / f"{module}.py")
-    fusion = importlib.util.find_spec(FUSIONS[settings.fusion])
-    assert fusion is not None
-    assert fusion.origin is not None
-    shutil.copyfile(fusion.origin, directory / "fusion.py")
-    name = f"For{kind.capitalize()}Classification"
+    for code in modules:
+        shutil.copyfile(_CODE / f"{code}.py", directory / f"{code}.py")
+    _copy_module(FUSIONS[settings.fusion], directory / "fusion.py")
     return {
         "architectures": [f"BbertFinetuned{name}"],
         "auto_map": {
             "AutoConfig": f"{_CONFIGURATION}.BbertFinetunedConfig",
-            f"AutoModel{name}": f"{_MODELING}.BbertFinetuned{name}",
+            auto: f"{module}.BbertFinetuned{name}",
         },
     }
+
+
+def _copy_module(name: str, file: Path) -> None:
+    """Copy the source of a module."""
+    found = importlib.util.find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    shutil.copyfile(found.origin, file)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from bbert.run_directory import RunDirectory, read_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
 AXES = {
     "train_lang": "fine-tuned on", "fusion_layer": "fusion layer", "random_init": "random layers"
@@ -82,6 +83,11 @@ class Grid:
         if contents:
             first = contents[0][1]
             languages = list(dict.fromkeys(name for _, c in contents for name in c["languages"]))
+            means = {
+                name: average["num_languages"]
+                for _, c in contents
+                for name, average in (c.get("averages") or {}).items()
+            }
             metric = first["metric"].replace("_", " ")
             table = Table(
                 title=f"{first['task']}: {first['model']}, {first['fusion']}; {metric} %",
@@ -95,11 +101,15 @@ class Grid:
                 table.add_column(AXES[axis])
             for name in languages:
                 table.add_column(name, justify="right")
+            for name, number in means.items():
+                table.add_column(f"mean {name} ({number})", justify="right")
             for place, content in contents:
                 scores = content["languages"]
+                averaged = content.get("averages") or {}
                 table.add_row(
                     *(_word(place[axis]) for axis in axes),
                     *(score_text(scores[name]) if name in scores else "" for name in languages),
+                    *(score_text(averaged[name]) if name in averaged else "" for name in means),
                 )
             table.add_section()
             chances = ({c["languages"][n]["chance"] for _, c in contents if n in c["languages"]}
@@ -108,9 +118,52 @@ class Grid:
                 "chance", *[""] * (len(axes) - 1), *(f"{100 * max(found):.1f}" for found in chances)
             )
             lines.append(table)
+            lines += group_tables(contents)
             lines += [f"→ {run.path}" for _, run in self.runs]
         lines += [f"failed: {cell}: {why}" for cell, why in self.failures.items()]
         return Group(*lines)
+
+
+def group_tables(contents: Sequence[tuple[Mapping[str, Any], dict[str, Any]]]) -> list[Table]:
+    """Averages between groups of training and of test languages, where both have several.
+
+    One table for each choice of the other axes; empty without `--average` or with one training
+    language.
+    """
+    from rich.table import Table
+
+    from bbert.finetune.averages import between_groups
+    from bbert.finetune.summary import score_text
+
+    tables: list[Table] = []
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for place, content in contents:
+        others = tuple(f"{AXES[a]} {_word(v)}" for a, v in place.items() if a != "train_lang")
+        alike.setdefault(others, []).append(content)
+    for others, found in alike.items():
+        groups = {
+            name: tuple(average["languages"])
+            for content in found
+            for name, average in (content.get("averages") or {}).items()
+        }
+        cells = between_groups(found, groups)
+        if len({content["train_language"] for content in found}) < 2 or not cells:
+            continue
+        table = Table(
+            title=", ".join(["zero-shot mean from group (row) to group (column)", *others]),
+            caption="over pairs of a training and another test language; (number of pairs)",
+            title_justify="left",
+            caption_justify="left",
+        )
+        table.add_column("fine-tuned on")
+        for name in groups:
+            table.add_column(name, justify="right")
+        for first in groups:
+            row = [cells.get((first, second)) for second in groups]
+            shown = (f"{score_text(c)} ({c['num_languages']})" if c else "" for c in row)
+            table.add_row(first, *shown)
+        tables.append(table)
+    return tables
 
 
 def _word(value: object) -> str:

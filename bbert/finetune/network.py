@@ -6,6 +6,7 @@ that two runs with the same seed start alike and two seeds differ.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from bbert.finetune.encoder import load_encoder
 from bbert.finetune.freeze import freeze, is_frozen
 from bbert.finetune.fusion import Fusion, FusionSettings, build_fusion
 from bbert.finetune.heads import HeadSettings, build_head
-from bbert.finetune.heads.head import Head
+from bbert.finetune.heads.head import Head, Scores
 from bbert.finetune.model_folder import ModelFolder
 from bbert.finetune.random_init import randomize
 
@@ -45,6 +46,9 @@ class NetworkSettings:
     init: str | None = None
     freeze: str | None = None
     dropout: float | None = None
+    arc_size: int | None = None
+    relation_size: int | None = None
+    lstm_size: int | None = None
 
 
 class FinetunedNetwork(nn.Module):
@@ -64,17 +68,24 @@ class FinetunedNetwork(nn.Module):
             self.encoder.eval()
         return self
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Scores:
         return self.head(self.represent(batch), batch)
 
     def represent(self, batch: Batch) -> Tensor:
         """The fused representation (B, T, size)."""
+        if batch.layers_BTE is not None:
+            layers = [layer_BTE.float() for layer_BTE in batch.layers_BTE]
+        else:
+            states = self.hidden_states(batch)
+            layers = [states[layer] for layer in self.fusion_layers]
+        return self.fusion(*layers, batch.attention_mask_BT)
+
+    def hidden_states(self, batch: Batch) -> Sequence[Tensor]:
+        """The encoder's embeddings and the outputs of all its layers, each (B, T, E)."""
         inputs = {"input_ids": batch.input_ids_BT, "attention_mask": batch.attention_mask_BT}
         if batch.segment_ids_BT is not None:
             inputs["token_type_ids"] = batch.segment_ids_BT
-        states = self.encoder(**inputs, output_hidden_states=True).hidden_states
-        layers = (states[layer] for layer in self.fusion_layers)
-        return self.fusion(*layers, batch.attention_mask_BT)
+        return self.encoder(**inputs, output_hidden_states=True).hidden_states
 
 
 def build_network(
@@ -122,7 +133,8 @@ def assemble(encoder: nn.Module, settings: NetworkSettings, seed: int) -> Finetu
             settings.head,
             HeadSettings(
                 config.hidden_size, settings.num_labels, dropout,
-                config.initializer_range, pooler,
+                config.initializer_range, pooler, settings.arc_size, settings.relation_size,
+                settings.lstm_size,
             ),
         )  # fmt: skip
     return FinetunedNetwork(encoder, fusion, head)

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
-from bbert.finetune.config import FinetuneConfig
+from bbert.finetune.averages import groups_of
+from bbert.finetune.config import FinetuneConfig, resolved
 from bbert.finetune.evaluation_sets import EvaluationSet, evaluation_sets, languages_of
 from bbert.finetune.fusion import WITH_GATE, WITH_LAYER
+from bbert.finetune.heads import LARGEST, ON_FROZEN
 from bbert.finetune.layer_sets import ALL, split_embeddings
 from bbert.finetune.model_folder import ModelFolder, find_model
-from bbert.finetune.recipes import preset
+from bbert.finetune.recipes import RECIPES, preset
 from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import SplitFiles, find_data_folder, find_split
 from bbert.finetune.tasks.hub_data import IDENTIFIER, hub_folder
@@ -70,11 +72,13 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
     model = model or find_model(
         typed.work, typed.model, typed.allow_pickle, typed.trust_remote_code
     )
-    values: dict[str, Any] = preset(typed.recipe, typed.task, model.sample is not None)
+    values: dict[str, Any] = preset(typed.recipe, typed.task, model.sample is not None, typed.head)
     values = {name: v for name, v in values.items() if getattr(typed, name) is None}
     values |= {"model": model.reference}
     values |= _languages(typed, model, task)
-    values |= _network_options(typed, task, model)
+    values |= _network_options(typed, task, model, values)
+    values |= _frozen_options(typed, task, values)
+    values |= _parser_sizes(typed, model, values)
     values["max_length"] = _max_length(typed, model, values)
     values["too_long"] = _too_long(typed, task)
     train_language = Language.parse(values["train_lang"])
@@ -89,7 +93,8 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
     if config.selection == "best-dev":
         dev = find_split(task, folder, train_language.source, ["dev"])
     evaluation = evaluation_sets(task, folder, config.eval_langs, config.eval_set)
-    name = typed.name or _run_name(typed, model)
+    groups_of(config.average, evaluation)  # refuses what is not tested before anything runs
+    name = typed.name or _run_name(typed, model, resolved(config.fusion))
     config = replace(config, name=name)
     return Plan(config, name, task, model, folder, train_language, train, dev, evaluation)
 
@@ -110,8 +115,10 @@ def _languages(typed: FinetuneConfig, model: ModelFolder, task: Task) -> dict[st
     return {"train_lang": train, "eval_langs": tuple(evaluation)}
 
 
-def _network_options(typed: FinetuneConfig, task: Task, model: ModelFolder) -> dict[str, Any]:
-    head = typed.head or task.heads[0]
+def _network_options(
+    typed: FinetuneConfig, task: Task, model: ModelFolder, values: dict[str, Any]
+) -> dict[str, Any]:
+    head, fusion = typed.head or values.get("head", task.heads[0]), typed.fusion or values["fusion"]
     if head not in task.heads:
         raise InputError(
             f"--head {head} does not fit task {task.name}: use {', '.join(task.heads)}"
@@ -123,15 +130,55 @@ def _network_options(typed: FinetuneConfig, task: Task, model: ModelFolder) -> d
         layers = split_embeddings(parts)[1] if parts not in (None, ALL) else []
         if layers and layers[-1] > model.depth:
             raise InputError(f"{flag} {parts}: {model.name} has layers 1 to {model.depth}")
-    if typed.fusion in WITH_LAYER:
+    if fusion in WITH_LAYER:
         layer = int(typed.fusion_layer or max(1, round(model.depth * 2 / 3)))
         if layer > model.depth:
             raise InputError(f"--fusion-layer {layer}: {model.name} has layers 1 to {model.depth}")
         options["fusion_layer"] = layer
-    if typed.fusion in WITH_GATE:
+    if fusion in WITH_GATE:
         options["fusion_gate"] = typed.fusion_gate or "sigmoid"
         options["fusion_pool"] = typed.fusion_pool or "masked"
     return options
+
+
+def _frozen_options(typed: FinetuneConfig, task: Task, values: dict[str, Any]) -> dict[str, Any]:
+    """What follows from a head whose encoder does not learn, and checks of its options."""
+    head = values["head"]
+    if typed.recipe is not None:
+        meant = RECIPES[typed.recipe][typed.task].get("head", task.heads[0])
+        if head != meant:
+            raise InputError(
+                f"--recipe {typed.recipe} for {typed.task} is one for --head {meant}; "
+                f"leave --head {head} or the recipe out"
+            )
+    if typed.lstm_size is not None and head != "bilstm-crf":
+        raise InputError(f"--lstm-size is an option of --head bilstm-crf; {head} has no use for it")
+    selection = typed.selection or values["selection"]
+    if typed.patience is not None and selection != "best-dev":
+        raise InputError("--patience looks at the dev score; give --selection best-dev with it")
+    options: dict[str, Any] = {}
+    if selection != "best-dev":
+        options["patience"] = None
+    if head in ON_FROZEN:
+        if typed.freeze not in (None, ALL):
+            raise InputError(
+                f"--freeze {typed.freeze}: --head {head} reads an encoder that does not learn at "
+                "all; leave --freeze out"
+            )
+        options["freeze"] = ALL
+    return options
+
+
+def _parser_sizes(
+    typed: FinetuneConfig, model: ModelFolder, values: dict[str, Any]
+) -> dict[str, int]:
+    if values["head"] != "biaffine":
+        return {}
+    hidden = int(model.config["hidden_size"])
+    return {
+        name: getattr(typed, name) or values.get(name) or min(hidden, largest)
+        for name, largest in LARGEST.items()
+    }
 
 
 def _max_length(typed: FinetuneConfig, model: ModelFolder, values: dict[str, Any]) -> int:
@@ -193,7 +240,7 @@ def _precision() -> str:
     return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
 
 
-def _run_name(typed: FinetuneConfig, model: ModelFolder) -> str:
+def _run_name(typed: FinetuneConfig, model: ModelFolder, fusion: str) -> str:
     left_out = frozenset({"model", "task", "fusion"})
-    words = [model.name, typed.task, typed.fusion, *knobs_that_differ(typed, left_out)]
+    words = [model.name, typed.task, fusion, *knobs_that_differ(typed, left_out)]
     return joined_name(words)

@@ -1,7 +1,7 @@
 """Hyper-parameters of the papers (`--recipe`), of the embedded sample, and of everything else.
 
-An option that is given wins over the recipe, the recipe over the sample's defaults, those over
-`DEFAULTS`. What a paper does not say is taken from the scripts it names.
+An option that is given wins over the recipe, the recipe over the head's defaults, those over the
+sample's, and those over `DEFAULTS`. What a paper does not say is taken from the scripts it names.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "adam_epsilon": 1e-8,
     "selection": "last",
     "seeds": 1,
+    "fusion": "last",
 }
 
 SAMPLE_DEFAULTS: dict[str, Any] = {
@@ -28,6 +29,14 @@ SAMPLE_DEFAULTS: dict[str, Any] = {
 }
 """For models pretrained on the embedded sample: small, few steps, a high rate."""
 
+_BILSTM_CRF = {  # plain Adam: AdamW without decay; the encoder is frozen
+    "fusion": "scalar-mix", "epochs": 75, "patience": 25, "selection": "best-dev",
+    "batch_size": 32, "learning_rate": 1e-3, "schedule": "constant", "warmup": 0.0,
+    "weight_decay": 0.0, "max_gradient_norm": 5.0, "dropout": 0.5, "lstm_size": 200,
+}  # fmt: skip
+HEAD_DEFAULTS: dict[str, dict[str, Any]] = {"bilstm-crf": _BILSTM_CRF}
+"""Of heads that learn in another way than an encoder does."""
+
 _CHEN2022 = {  # epochs, batch and rate are the paper's, the rest defaults of XTREME's scripts
     "epochs": 5, "batch_size": 32, "learning_rate": 2e-5, "max_length": 128, "warmup": 0.0,
     "weight_decay": 0.0, "adam_epsilon": 1e-8, "selection": "best-dev",
@@ -36,7 +45,7 @@ _PIRES2019 = {
     "epochs": 3, "batch_size": 32, "learning_rate": 3e-5, "max_length": 128, "warmup": 0.1,
     "dropout": 0.1,
 }  # fmt: skip
-_MULLER2021 = {  # Adam without decay, best epoch of at most 6 on the source's development data
+_MULLER2021 = {  # Adam without decay, best epoch on the source's development data
     "epochs": 6, "batch_size": 16, "warmup": 0.1, "weight_decay": 0.0, "selection": "best-dev",
     "seeds": 5,
 }  # fmt: skip
@@ -47,21 +56,29 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "epochs": 2, "batch_size": 32, "learning_rate": 5e-5, "max_length": 128,
             "warmup": 0.1, "weight_decay": 0.01, "adam_epsilon": 1e-6, "selection": "last",
         },
+        "ner": {**_BILSTM_CRF, "head": "bilstm-crf", "max_length": 128, "seeds": 5},
     },
-    "chen2022": {"xnli": _CHEN2022, "ner": _CHEN2022, "pos": _CHEN2022},
+    "chen2022": dict.fromkeys(("xnli", "pawsx", "ner", "pos"), _CHEN2022),
     "pires2019": {"ner": _PIRES2019, "pos": _PIRES2019},
     "muller2021": {
         "ner": {**_MULLER2021, "learning_rate": 3.5e-5},
         "pos": {**_MULLER2021, "learning_rate": 5e-5},
+        "parsing": {
+            **_MULLER2021, "learning_rate": 5e-5, "batch_size": 32, "epochs": 15,
+            "arc_size": 500, "relation_size": 200, "dropout": 0.1,
+        },
     },
 }  # fmt: skip
 
 
-def preset(recipe: str | None, task: str, on_sample: bool) -> dict[str, Any]:
-    """The values of all options that a recipe, the sample or the defaults set."""
+def preset(
+    recipe: str | None, task: str, on_sample: bool, head: str | None = None
+) -> dict[str, Any]:
+    """The values of all options that a recipe, a head, the sample or the defaults set."""
     values = dict(DEFAULTS)
     if on_sample:
         values |= SAMPLE_DEFAULTS
+    values |= HEAD_DEFAULTS.get(head or "", {})
     if recipe is not None:
         values |= RECIPES[recipe][task]
     return values

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from statistics import fmean, stdev
 from typing import Any
 
+from bbert.finetune.averages import averages, groups_of
 from bbert.finetune.config import resolved
 from bbert.finetune.examples import ExampleSet, RunData
 from bbert.finetune.plan import Plan
@@ -75,6 +76,9 @@ def results(
         "network": dict(notes),
         "languages": languages,
         "cross_lingual_gap": gap,
+        "averages": averages(
+            languages, plan.train_language.name, groups_of(config.average, languages)
+        ),
         "failures": dict(failures),
         "too_long": config.too_long,
         "truncation": TOO_LONG[resolved(config.too_long)],
@@ -102,6 +106,7 @@ def _language(
         "mean": fmean(values) if values else None,
         "std": stdev(values) if len(values) > 1 else None,
         "chance": plan.task.chance(examples.gold),
+        **({"floors": plan.task.floors(examples.gold)} if plan.task.floors else {}),
         **_examples(examples),
         "metrics": {name: [score[name] for score in scores.values()] for name in metrics},
     }

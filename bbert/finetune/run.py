@@ -18,11 +18,12 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from bbert.finetune.averages import averages, groups_of
 from bbert.finetune.config import FinetuneConfig, resolved
 from bbert.finetune.grid import Grid, cells_of
 from bbert.finetune.model_folder import find_model
 from bbert.finetune.plan import Plan, make_plan
-from bbert.run_directory import Run, RunDirectory, open_run, write_json_atomically
+from bbert.run_directory import Run, RunDirectory, open_run, read_json, write_json_atomically
 from bbert.stage_config import DryRun
 
 logger = logging.getLogger(__name__)
@@ -67,15 +68,28 @@ def run_cell(plan: Plan, last_data: LastData | None = None) -> RunDirectory | Dr
         folder = config.work / "transfer" / plan.name
         return DryRun(plan.config, folder, estimates(plan))
     with open_run("finetune", plan.name, plan.config, plan.inputs) as run:
-        if not run.up_to_date:
+        if run.up_to_date:
+            _average_again(plan, run.directory)
+        else:
             _finetune(plan, run, {} if last_data is None else last_data)
             run.finish()
     return run.directory
 
 
+def _average_again(plan: Plan, directory: RunDirectory) -> None:
+    """Bring the averages of a finished run to what is asked for now; the scores are there."""
+    file = directory.path / "results.json"
+    content = read_json(file)
+    groups = groups_of(plan.config.average, content["languages"])
+    found = averages(content["languages"], content["train_language"], groups)
+    if groups and found != content.get("averages"):
+        write_json_atomically(file, content | {"averages": found})
+        logger.info("%s: averages of %s", directory.name, ", ".join(groups))
+
+
 def _announce(plan: Plan) -> None:
     config = plan.config
-    fusion = config.fusion
+    fusion = resolved(config.fusion)
     if config.fusion_layer:
         fusion += f" of layer {config.fusion_layer}"
     if config.fusion_gate:

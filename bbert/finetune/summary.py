@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from bbert.finetune.contamination_notes import contamination_notes
@@ -22,6 +23,9 @@ def summary(run: RunDirectory) -> Table:
     table.add_column("language")
     for column in (f"{metric} %", "chance %", "gap", "n", "split"):
         table.add_column(column, justify="right")
+    of_trees = content["task"] == "parsing"
+    for column in ("uas %", "uas floor %") if of_trees else ():
+        table.add_column(column, justify="right")
     for name, entry in content["languages"].items():
         source = name == content["train_language"]
         gap = content["cross_lingual_gap"].get(name)
@@ -32,8 +36,34 @@ def summary(run: RunDirectory) -> Table:
             "" if gap is None else f"{100 * gap:.1f}",
             f"{entry['n']:,}",
             entry["split"],
+            *(_unlabelled(entry) if of_trees else ()),
         )
+    found = content.get("averages") or {}
+    if found:
+        table.add_section()
+    for name, average in found.items():
+        for entry in filter(None, (average, average.get("zero_shot"))):
+            table.add_row(
+                average_label(name, entry, zero_shot=entry is not average),
+                score_text(entry),
+                f"{100 * entry['chance']:.1f}",
+            )
     return table
+
+
+def _unlabelled(entry: dict[str, Any]) -> tuple[str, str]:
+    """UAS of a parser, and of the better tree without a model."""
+    values = entry["metrics"].get("uas", [])  # none where every seed failed
+    std = stdev(values) if len(values) > 1 else None
+    scores = {"mean": fmean(values) if values else None, "std": std}
+    return score_text(scores), f"{100 * max(f['uas'] for f in entry['floors'].values()):.1f}"
+
+
+def average_label(name: str, average: dict[str, Any], zero_shot: bool = False) -> str:
+    """The name of an average with the number of its languages."""
+    without = "zero-shot, " if zero_shot else ""
+    number = average["num_languages"]
+    return f"mean {name} ({without}{number} language{'s' * (number != 1)})"
 
 
 def _title(content: dict[str, Any]) -> str:

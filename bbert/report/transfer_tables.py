@@ -22,6 +22,7 @@ _SHOWN_ELSEWHERE = frozenset(
 )  # fmt: skip
 _TASK_NAMES = {"ner": "Named entities", "xnli": "Inference (XNLI)", "pos": "Parts of speech",
                "pawsx": "Paraphrases (PAWS-X)", "parsing": "Parsing"}  # fmt: skip
+_UPPER = {"f1": "F1", "las": "LAS"}
 
 
 def transfer_groups(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
@@ -53,7 +54,7 @@ def group_title(group: Sequence[RunRecord], with_metric: bool = True) -> str:
 
 def metric_label(metric: str) -> str:
     """A metric's name and unit on the page."""
-    words_of_name = ["F1" if word == "f1" else word for word in metric.split("_")]
+    words_of_name = [_UPPER.get(word, word) for word in metric.split("_")]
     return f"{' '.join(words_of_name)}, %"
 
 
@@ -122,6 +123,8 @@ def transfer_table(group: Sequence[RunRecord], number_in_page: int) -> Table:
     one_model = len({model_name(run) for run in group}) == 1
     columns = [Column("Fusion")]
     columns += [Column(language, numeric=True) for language in languages]
+    means = _means(group)
+    columns += [Column(heading, numeric=True) for heading in means]
     columns += [Column("Seeds", numeric=True)]
     columns += [Column(f"gap {language}", numeric=True, detail=True) for language in gaps]
     columns += [Column("Model", detail=one_model), Column("Head", detail=True)]
@@ -131,7 +134,8 @@ def transfer_table(group: Sequence[RunRecord], number_in_page: int) -> Table:
         floor = "floor" if run.content.get("random_init") else ""
         row = [
             Cell(condition_label(run), anchor=run.anchor, emphasis=floor),
-            *(_score_cell(run, language) for language in languages),
+            *(score_cell(run, language) for language in languages),
+            *(_mean_cell(run, *mean) for mean in means.values()),
             _seeds_cell(run),
         ]
         row += [_percent(_gap(run, language), run.anchor) for language in gaps]
@@ -204,12 +208,36 @@ def _contamination(group: Sequence[RunRecord]) -> Iterator[str]:
         yield f" {sentence}" + ("." if len(runs) == len(group) else f" [{', '.join(runs)}].")
 
 
+def _means(group: Sequence[RunRecord]) -> dict[str, tuple[str, bool]]:
+    """Heading of a column of means, with the number of languages → average, and whether without
+    the training language."""
+    headings: dict[str, tuple[str, bool]] = {}
+    for run in group:
+        for name, average in (run.content.get("averages") or {}).items():
+            headings[f"mean {name} ({average['num_languages']})"] = (name, False)
+            other = average.get("zero_shot")
+            if other:
+                headings[f"mean {name} (zero-shot, {other['num_languages']})"] = (name, True)
+    return headings
+
+
+def _mean_cell(run: RunRecord, name: str, zero_shot: bool) -> Cell:
+    average = (run.content.get("averages") or {}).get(name)
+    if average and zero_shot:
+        average = average.get("zero_shot")
+    if not average:
+        return words(None)
+    note = "mean of " + ", ".join(average["languages"])
+    return Cell(score_text(average), average["mean"], run.anchor, note=note)
+
+
 def _seeds_cell(run: RunRecord) -> Cell:
     seeds = run.content["seeds"]
     return Cell(str(len(seeds)), len(seeds), note="seeds " + ", ".join(map(str, seeds)))
 
 
-def _score_cell(run: RunRecord, language: str) -> Cell:
+def score_cell(run: RunRecord, language: str) -> Cell:
+    """A run's score on a language; its note has the value of every seed."""
     score = run.content["languages"].get(language)
     if score is None:
         return Cell(NOTHING, note="not tested on this language")

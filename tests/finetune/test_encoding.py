@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tiny_task_files import WORDS
 
 from bbert.errors import InputError
+from bbert.finetune.batches import IGNORED
 from bbert.finetune.encoder import PieceIds
 from bbert.finetune.encoding import _longest_first, encode_examples
 from bbert.finetune.model_folder import find_model
@@ -200,8 +201,12 @@ def test_heads_and_relations(bert: Path):
     encoded = encode_examples([example], Language.parse("en"), pieces, relations, 64, arcs=True)
     assert encoded.heads[0].tolist() == [2, 0, 2]
     assert encoded.labels[0].tolist() == [0, 2, 1]
-    with pytest.raises(InputError, match=r"file.tsv:1: label 'nsubj' does not occur"):
-        encode_examples([example], Language.parse("en"), pieces, ("punct", "root"), 64, arcs=True)
+    # A relation that training does not have: the head counts, the relation cannot be right.
+    relations = ("punct", "root")
+    encoded = encode_examples([example], Language.parse("en"), pieces, relations, 64, arcs=True)
+    assert encoded.heads[0].tolist() == [2, 0, 2]
+    assert encoded.labels[0].tolist() == [IGNORED, 1, 0]
+    assert encoded.counts["unknown_relations"] == 1
 
 
 def test_a_label_the_training_data_lack_is_named(bert: Path):

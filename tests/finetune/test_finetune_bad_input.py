@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -144,3 +145,95 @@ def test_unknown_entity_types_are_named_with_their_line(ner_data: Path, tmp_path
     data = edited(ner_data, tmp_path, "test-en.tsv", lambda b: text)
     error = refused("--data", data, "--eval-langs", "en")
     assert "test-en.tsv:5: label 'B-MISC' does not occur in the training data" in error
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"sentence1": "Anna left .", "gold_label": "neutral"}, "no column sentence2 or hypo"),
+        ({"sentence1": "a", "sentence2": None, "gold_label": "neutral"}, "hypothesis is empty"),
+        ({"sentence1": " ", "sentence2": "b", "gold_label": "neutral"}, "the premise is empty"),
+        ({"sentence1": "a", "sentence2": "b", "gold_label": None}, "label '' is none of"),
+        (["a", "b", "neutral"], "expected a JSON object"),
+    ],
+)
+def test_a_premise_without_a_hypothesis(xnli_data: Path, tmp_path: Path, refused, row, words):
+    data = Path(shutil.copytree(xnli_data, tmp_path / "data"))
+    (data / "multinli.train.en.tsv").unlink()
+    good = {"sentence1": "Anna left .", "sentence2": "the old .", "gold_label": "entailment"}
+    lines = [json.dumps(line) for line in (good, row)]
+    (data / "multinli_1.0_train.jsonl").write_text("\n".join(lines) + "\n")
+    error = refused(
+        "--task", "xnli", "--data", str(data), "--train-lang", "en", "--eval-langs", "en"
+    )
+    assert words in error
+    assert "multinli_1.0_train.jsonl:2" in error
+
+
+def treebank(folder: Path, *sentences: str) -> Path:
+    """English training and test files with these sentences of "tag head relation" words."""
+    folder.mkdir()
+    blocks = []
+    for sentence in sentences:
+        words = [word.split() for word in sentence.split(",")]
+        blocks.append("".join(
+            f"{i}\tAnna\t_\t{tag}\t_\t_\t{head}\t{relation}\t_\t_\n"
+            for i, (tag, head, relation) in enumerate(words, start=1)
+        ))  # fmt: skip
+    for split in ("train", "test"):
+        text = "\n".join(f"# text = x\n{block}" for block in blocks) + "\n"
+        (folder / f"en_x-ud-{split}.conllu").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("sentence", "line", "words"),
+    [
+        ("NOUN 2 dep,NOUN 1 dep,VERB 0 root", 7, "part of a cycle"),
+        ("NOUN 0 root,VERB 0 root", 8, "a second root (the first is word 1)"),
+        ("NOUN _ dep,VERB 0 root", 7, "word 1 has no head ('_')"),
+        ("NOUN 9 dep,VERB 0 root", 7, "head 9 is no word of the sentence"),
+        ("NOUN 1 dep,VERB 0 root", 7, "the word is its own head"),
+        ("NOUN 2 _,VERB 0 root", 7, "word 1 has no relation"),
+    ],
+)
+def test_what_is_no_tree(tmp_path: Path, refused, sentence: str, line: int, words: str):
+    data = treebank(tmp_path / "ud", "NOUN 3 nsubj,ADV 3 advmod,VERB 0 root", sentence)
+    languages = ["--train-lang", "en", "--eval-langs", "en"]
+    error = refused("--task", "parsing", "--data", str(data), *languages)
+    assert words in error
+    assert f"en_x-ud-train.conllu:{line}: " in error
+
+
+def test_one_label_only(tmp_path: Path, refused):
+    data = treebank(tmp_path / "ud", "NOUN 0 root", "NOUN 2 dep,NOUN 0 root")
+    error = refused(
+        "--task", "pos", "--data", str(data), "--train-lang", "en", "--eval-langs", "en"
+    )
+    assert "all 2 training examples have the label 'NOUN'; there is nothing to learn" in error
+    assert "en_x-ud-train.conllu:2" in error
+
+
+def test_a_tokenizer_of_another_model(bert: Path, ner_data: Path, tmp_path: Path, refused):
+    model = Path(shutil.copytree(bert, tmp_path / "mixed"))
+    tokenizer = json.loads((model / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary["another"] = len(vocabulary)
+    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+    error = refused("--model", str(model), "--data", str(ner_data))
+    assert f"has {len(vocabulary)} entries and the model {len(vocabulary) - 1}" in error
+    assert "they do not belong together" in error
+
+
+def test_words_without_pieces_and_empty_blocks_do_not_shift_a_label(
+    bert: Path, ner_data: Path, tmp_path: Path, work: Path
+):
+    data = Path(shutil.copytree(ner_data, tmp_path / "panx"))
+    text = "\n\nAnna\tB-PER\n\u00a0\tI-PER\nleft\tO\n\n\n\n\nRome\tB-LOC\n\n"
+    (data / "test-en.tsv").write_text(text, encoding="utf-8")
+    typed = ["--data", str(data), "--train-lang", "en", "--eval-langs", "en", "--epochs", "1"]
+    assert main(["finetune", "--model", str(bert), *typed, "--name", "run", "--quiet"]) == 0
+    run = work / "transfer" / "run"
+    entry = json.loads((run / "results.json").read_text())["languages"]["en"]
+    assert (entry["n"], entry["labels"], entry["words_without_pieces"]) == (2, 4, 1)
+    assert len((run / "predictions" / "en.conll").read_text().strip().split("\n\n")) == 2

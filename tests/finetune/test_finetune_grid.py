@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -127,6 +130,39 @@ def test_a_cell_that_fails_is_reported_and_the_others_go_on(
     assert (tmp_path / "transfer" / "grid-en" / "results.json").is_file()
 
 
+def test_a_sweep_killed_in_the_middle_goes_on(bert: Path, ner_data: Path, tmp_path: Path):
+    typed = ["--model", str(bert), "--data", str(ner_data), "--eval-langs", "en", "es", "--seeds",
+             "2", "--train-lang", "en", "--fusion", "dlfa", "--name", "sweep"]  # fmt: skip
+    work, whole = tmp_path / "killed", tmp_path / "whole"
+    assert finetune(whole, *typed, "--fusion-layer", "1,2") == 0
+
+    def killed_in_the_second_cell() -> None:
+        from bbert.finetune import seed_run
+
+        train = seed_run.train
+
+        def dying(network, examples, settings, seed, dev_score):
+            if (work / "transfer" / "sweep-1").is_dir() and seed == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return train(network, examples, settings, seed, dev_score)
+
+        seed_run.train = dying
+        finetune(work, *typed, "--fusion-layer", "1,2")
+
+    process = multiprocessing.get_context("fork").Process(target=killed_in_the_second_cell)
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+    assert (work / "transfer" / "sweep-2.partial" / ".steps" / "seed-0.json").is_file()
+    first = (work / "transfer" / "sweep-1" / "manifest.json").stat().st_mtime_ns
+    seed = (work / "transfer" / "sweep-2.partial" / "predictions" / "en.conll").stat().st_mtime_ns
+    assert finetune(work, *typed, "--fusion-layer", "1,2") == 0
+    assert (work / "transfer" / "sweep-1" / "manifest.json").stat().st_mtime_ns == first
+    assert (work / "transfer" / "sweep-2" / "predictions" / "en.conll").stat().st_mtime_ns == seed
+    for cell in ("sweep-1", "sweep-2"):
+        assert results(work / "transfer" / cell) == results(whole / "transfer" / cell)
+
+
 def test_a_seed_that_fails_loses_nothing_of_the_others(
     bert: Path, ner_data: Path, tmp_path: Path, capsys, monkeypatch
 ):
@@ -212,3 +248,24 @@ def test_no_epochs_is_the_pretrained_encoder_untuned(bert: Path, ner_data: Path,
     assert shared
     assert all(torch.equal(after[key], before[key]) for key in shared)
     assert results(tmp_path / "transfer" / "untuned")["epochs"] == 0
+
+
+def test_seeds_and_languages_share_encoder_and_examples(
+    bert: Path, ner_data: Path, tmp_path: Path, monkeypatch
+):
+    """A seed loads the encoder once for all languages; examples are encoded once for all seeds."""
+    from bbert.finetune import examples, network
+
+    loaded, encoded = [], []
+    load, encode = network.load_encoder, examples.encode_examples
+    monkeypatch.setattr(network, "load_encoder", lambda *a: loaded.append(a) or load(*a))
+
+    def counting(*arguments, **options):
+        encoded.append(arguments)
+        return encode(*arguments, **options)
+
+    monkeypatch.setattr(examples, "encode_examples", counting)
+    typed = ["--model", str(bert), "--data", str(ner_data), "--eval-langs", "en", "es", "enfake"]
+    assert finetune(tmp_path, *typed, "--train-lang", "en", "--seeds", "3", "--name", "run") == 0
+    assert len(loaded) == 3
+    assert len(encoded) == 1 + 3  # training examples and three test sets

@@ -152,7 +152,7 @@ def test_fusing_the_last_layer_equals_last(bert: Path):
 
 
 def test_heads_decode_one_label_per_word_or_pair(bert: Path):
-    assert set(HEADS) == {"linear", "classifier"}
+    assert {"linear", "classifier"} <= set(HEADS)
     network, data = network_of(bert).eval(), encoded(bert, SENTENCES)
     batch = collate(data, np.arange(3))
     decoded = network.head.decode(network(batch), batch)

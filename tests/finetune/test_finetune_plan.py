@@ -43,7 +43,7 @@ def test_nothing_typed_means_the_sample(sample_run: Path):
     assert plan.data == sample_run.parent / "sample" / "panx"
     assert (config.fusion_layer, config.fusion_gate, config.fusion_pool) == (1, "sigmoid", "masked")
     assert plan.name == "tiny-ner-dlfa"
-    for name, value in (DEFAULTS | SAMPLE_DEFAULTS).items():
+    for name, value in (DEFAULTS | SAMPLE_DEFAULTS | {"fusion": "dlfa"}).items():
         expected = min(value, 64) if name == "max_length" else value  # the model has 64 positions
         assert getattr(config, name) == expected
     assert all(files.split == "test" for files in plan.evaluation.values())
@@ -125,7 +125,7 @@ def test_long_names_stay_file_names(sample_run: Path):
         ({"fusion": "dlaf"}, "did you mean dlfa"),
         ({"head": "crf"}, "--head 'crf' is unknown"),
         ({"recipe": "k2021"}, "did you mean k2020"),
-        ({"recipe": "k2020"}, "--recipe k2020 has no settings for ner (xnli)"),
+        ({"recipe": "k2020", "task": "pos"}, "k2020 has no settings for pos (xnli, ner)"),
         ({"fusion_layer": 3}, "--fusion-layer is an option of --fusion dlfa"),
         ({"fusion_gate": "paper"}, "--fusion-gate is an option of --fusion dlfa"),
         ({"fusion": "dlfa", "fusion_layer": 0}, "--fusion-layer: '0' is no set of layers"),

@@ -29,7 +29,9 @@ class _Head(nn.Module):
         self.linear = nn.Linear(hidden_size, num_labels)
 
 
-class _BbertFinetuned(PreTrainedModel):
+class BbertFinetunedModel(PreTrainedModel):
+    """Encoder and fusion; the classes below add their heads."""
+
     config_class = BbertFinetunedConfig
     base_model_prefix = "encoder"
     _supports_sdpa = True
@@ -53,10 +55,14 @@ class _BbertFinetuned(PreTrainedModel):
         dropout = network["dropout"]
         if dropout is None:
             dropout = encoder_config.hidden_dropout_prob
-        self.head = _Head(encoder_config.hidden_size, network["num_labels"], dropout)
+        self.head: Any = self.build_head(encoder_config.hidden_size, dropout)
         if self._keeps_pooler:
             self.head.add_module("pooler", pooler)
         self.post_init()
+
+    def build_head(self, hidden_size: int, dropout: float) -> nn.Module:
+        """The task layer, with the names of its weights in the folder."""
+        return _Head(hidden_size, self.config.network["num_labels"], dropout)
 
     def fused(
         self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None
@@ -70,7 +76,7 @@ class _BbertFinetuned(PreTrainedModel):
         return self.fusion(*(states[layer] for layer in self.fusion_layers), mask_BT)
 
 
-class BbertFinetunedForTokenClassification(_BbertFinetuned):
+class BbertFinetunedForTokenClassification(BbertFinetunedModel):
     """Scores (B, T, C) of every label at every word-piece; bbert reads the first one of a word."""
 
     def forward(
@@ -89,7 +95,7 @@ class BbertFinetunedForTokenClassification(_BbertFinetuned):
         return TokenClassifierOutput(loss=loss, logits=logits_BTC)
 
 
-class BbertFinetunedForSequenceClassification(_BbertFinetuned):
+class BbertFinetunedForSequenceClassification(BbertFinetunedModel):
     """Scores (B, C) of every label, from the pooled first position."""
 
     _keeps_pooler = True

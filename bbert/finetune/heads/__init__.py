@@ -19,14 +19,24 @@ if TYPE_CHECKING:
 HEADS = {
     "classifier": "bbert.finetune.heads.classifier",
     "linear": "bbert.finetune.heads.linear",
+    "biaffine": "bbert.finetune.heads.biaffine",
+    "bilstm-crf": "bbert.finetune.heads.bilstm_crf",
 }
+
+LARGEST = {"arc_size": 500, "relation_size": 200}
+"""Sizes in a parser by default: that of the representation, and at most these of Muller et al."""
+
+
+ON_FROZEN = ("bilstm-crf",)
+"""Heads whose encoder does not learn: its features are computed once and kept on disk."""
 
 
 @dataclass(frozen=True)
 class HeadSettings:
     """What a head needs to know.
 
-    `pooler` is the encoder's own pooling layer (pretrained or fresh), for heads that read one.
+    `pooler` is the encoder's own pooling layer (pretrained or fresh), for heads that read one;
+    `arc_size` and `relation_size` are those of a parser, `lstm_size` that of a recurrent tagger.
     """
 
     input_size: int
@@ -34,6 +44,9 @@ class HeadSettings:
     dropout: float
     initializer_range: float
     pooler: nn.Module
+    arc_size: int | None = None
+    relation_size: int | None = None
+    lstm_size: int | None = None
 
 
 def build_head(name: str, settings: HeadSettings) -> Head:

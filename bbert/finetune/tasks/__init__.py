@@ -17,6 +17,7 @@ TASKS = {
     "pawsx": "bbert.finetune.tasks.pawsx",
     "ner": "bbert.finetune.tasks.ner",
     "pos": "bbert.finetune.tasks.pos",
+    "parsing": "bbert.finetune.tasks.parsing",
 }
 
 

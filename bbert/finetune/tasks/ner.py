@@ -62,6 +62,8 @@ def read(files: Sequence[Path], language: str, reading: Reading | None = None, /
 def label_set(examples: Sequence[Example]) -> tuple[str, ...]:
     """`O`, then `B-` and `I-` of every entity type of the training data, sorted by type.
 
+    Heads that know the tagging scheme rely on this order.
+
     Raises:
         InputError: the training data have no entity.
     """
@@ -120,7 +122,7 @@ TASK = Task(
         "an I- tag that continues no entity of its type is no entity; share of 1"
     ),
     chance_definition="the best constant predictor, O everywhere: 0",
-    heads=("linear",),
+    heads=("linear", "bilstm-crf"),
     folders=("panx", "wikiann", "conll2002", "conll2003"),
     looked_for="SPLIT-LANGUAGE.tsv, LANGUAGE.SPLIT.conll, LANGUAGE/SPLIT, esp.train, "
     "LANGUAGE/SPLIT-*.parquet",

@@ -111,10 +111,16 @@ def _jsonl_rows(file: Path, lines: Sequence[str], language: str) -> Iterator[Pai
                 continue
         names = list(row)
         first, second, label = (
-            str(row[names[_column(names, known, file, number)]]) for known in (FIRST, SECOND, LABEL)
+            _text(row[names[_column(names, known, file, number)]])
+            for known in (FIRST, SECOND, LABEL)
         )
         yield PairRow(number, first, second, label.strip(), _key(row))
     _check_language(file, language, there)
+
+
+def _text(value: Any) -> str:
+    """A value of JSON as text; null is an empty one."""
+    return "" if value is None else str(value)
 
 
 def _dataset_rows(file: Path, language: str) -> Iterator[PairRow]:
@@ -131,6 +137,8 @@ def _dataset_rows(file: Path, language: str) -> Iterator[PairRow]:
 
 def _in_language(value: Any, language: str, where: str) -> str:
     """A text, also out of the translations of all languages that a row may hold."""
+    if value is None:  # a text that is missing, as an empty cell of a column file
+        return ""
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and isinstance(value.get("translation"), list):

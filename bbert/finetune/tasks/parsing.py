@@ -20,7 +20,8 @@ from bbert.finetune.tasks.trees import (
     arc_label,
     arc_of,
     attachment_scores,
-    constant_share,
+    best_chain,
+    chain_floors,
     tree_fault,
     universal,
 )
@@ -98,8 +99,8 @@ TASK = Task(
         "of 1"
     ),
     chance_definition=(
-        "the best constant predictor: share of the most frequent pair of distance to the head and "
-        "relation"
+        "the better of two trees without a model: every word on the one before it, or on the one "
+        "after it, with the relation that is most often right"
     ),
     heads=("biaffine",),
     folders=("ud",),
@@ -109,9 +110,10 @@ TASK = Task(
     label_set=label_set,
     missing_label="0 _",
     score=attachment_scores,
-    chance=constant_share,
+    chance=best_chain,
     write=write,
     extension="conllu",
     too_long=("window",),
     arcs=True,
+    floors=chain_floors,
 )

@@ -99,6 +99,7 @@ class Task:
         extension: of that format.
         too_long: what may happen to texts beyond the model's length; the first is the default.
         arcs: whether a word's label is its head and relation in a tree.
+        floors: gold → name of a predictor without a model → its scores; None where chance is all.
     """
 
     name: str
@@ -119,3 +120,4 @@ class Task:
     extension: str
     too_long: tuple[TooLong, ...]
     arcs: bool = False
+    floors: Callable[[Labels], dict[str, dict[str, float]]] | None = None

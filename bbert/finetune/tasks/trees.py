@@ -81,15 +81,35 @@ def attachment_scores(gold: Labels, predicted: Labels) -> dict[str, float]:
     }
 
 
-def constant_share(gold: Labels) -> float:
-    """LAS of the best constant predictor.
+def chain_floors(gold: Labels) -> dict[str, dict[str, float]]:
+    """LAS and UAS of the two trees that need no model.
 
-    It gives every word the same relation and the same distance to its head, or the root to all: the
-    share of the most frequent pair of both.
+    Every word hangs on the one before it and the first is the root (left_attachment), or on the one
+    after it and the last is the root (right_attachment), with the best constant relation.
     """
-    counts: Counter[tuple[int | None, str]] = Counter()
+    return {"left_attachment": _chain(gold, -1), "right_attachment": _chain(gold, 1)}
+
+
+def best_chain(gold: Labels) -> float:
+    """LAS of the better of the two chains."""
+    return max(scores["las"] for scores in chain_floors(gold).values())
+
+
+def _chain(gold: Labels, step: int) -> dict[str, float]:
+    relations: Counter[str] = Counter()
+    num_words = roots = roots_with_relation = 0
     for labels in gold:
-        for i, label in enumerate(labels, start=1):
+        end = len(labels) if step > 0 else 1
+        num_words += len(labels)
+        for word, label in enumerate(labels, start=1):
             head, relation = arc_of(label)
-            counts[(head - i if head else None, universal(relation))] += 1
-    return max(counts.values()) / counts.total()
+            if word == end:
+                roots += head == 0
+                roots_with_relation += head == 0 and universal(relation) == ROOT
+            elif head == word + step:
+                relations[universal(relation)] += 1
+    best = max(relations.values(), default=0)
+    return {
+        "las": (roots_with_relation + best) / num_words,
+        "uas": (roots + relations.total()) / num_words,
+    }

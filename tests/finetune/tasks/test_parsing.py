@@ -17,7 +17,14 @@ from bbert.finetune.tasks.find_files import find_split
 from bbert.finetune.tasks.parsing import TASK as PARSING
 from bbert.finetune.tasks.reading import Reading
 from bbert.finetune.tasks.task import Sentence
-from bbert.finetune.tasks.trees import arc_label, attachment_scores, constant_share, tree_fault
+from bbert.finetune.tasks.trees import (
+    arc_label,
+    attachment_scores,
+    best_chain,
+    chain_floors,
+    tree_fault,
+    universal,
+)
 
 RELATIONS = ["nsubj", "nsubj:pass", "obj", "punct", "obl:tmod"]
 
@@ -138,10 +145,30 @@ def test_scores_as_the_official_scorer(tmp_path_factory: pytest.TempPathFactory,
     assert scores["las_with_subtypes"] <= scores["las"] <= scores["uas"]
 
 
-def test_the_best_constant_predictor():
-    # The word after its head with one relation: 3 of 5; the root: 1 of 5.
-    gold = [["0 root", "1 obj", "2 obj:x", "3 obj", "3 punct"]]
-    assert constant_share(gold) == 3 / 5
+def test_trees_without_a_model():
+    # On the word before: root, obj, obj:x, obj are right; on the word after: only the first.
+    gold = [["0 root", "1 obj", "2 obj:x", "3 obj", "3 punct"], ["2 nsubj", "0 root"]]
+    floors = chain_floors(gold)
+    assert floors["left_attachment"] == {"las": 4 / 7, "uas": 4 / 7}
+    assert floors["right_attachment"] == {"las": 2 / 7, "uas": 2 / 7}
+    assert best_chain(gold) == 4 / 7
+    assert chain_floors([["0 root"]])["right_attachment"] == {"las": 1, "uas": 1}
+
+
+@given(st.lists(st.tuples(trees(7), st.integers(0, 10**6)), min_size=1, max_size=4))
+def test_floors_are_the_scores_of_these_trees(drawn):
+    gold = [labels_of(heads, random.Random(seed)) for heads, seed in drawn]
+    for name, step in (("left_attachment", -1), ("right_attachment", 1)):
+        found = []
+        for relation in {universal(r) for r in RELATIONS}:
+            chains = []
+            for tree in gold:
+                end = 1 if step < 0 else len(tree)
+                words = range(1, len(tree) + 1)
+                chains.append(["0 root" if w == end else f"{w + step} {relation}" for w in words])
+            found.append(attachment_scores(gold, chains))
+        assert chain_floors(gold)[name]["las"] == pytest.approx(max(f["las"] for f in found))
+        assert chain_floors(gold)[name]["uas"] == pytest.approx(found[0]["uas"])
 
 
 @given(trees(8), st.integers(0, 10**6))

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bbert.finetune.tasks import TASKS, load_task
+from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import find_data_folder, find_split
-from bbert.finetune.tasks.parsing import TASK as PARSING
 from bbert.finetune.tasks.reading import Reading
-from bbert.sample.write import PAWSX_PAIRS, TAGGED_SENTENCES, XNLI_PROMPTS, write_sample
+from bbert.sample.write import PAWSX_PAIRS, TAGGED_SENTENCES, XNLI_PROMPTS
 
 SIZES = {
     "xnli": {part: 3 * count for part, count in XNLI_PROMPTS.items()},
@@ -21,16 +20,9 @@ SIZES = {
 }
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample") / "sample"
-    write_sample(folder)
-    return folder
-
-
 @pytest.mark.parametrize("name", list(SIZES))
 def test_every_split_is_read(sample: Path, name: str):
-    task = load_task(name) if name in TASKS else PARSING
+    task = load_task(name)
     folder = find_data_folder(task, sample, "en")
     for split, number in SIZES[name].items():
         for language in ("en", "es") if split != "train" else ("en",):
