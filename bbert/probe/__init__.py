@@ -1,0 +1,1 @@
+"""B-BERT → measurements without fine-tuning, and what finished runs say together."""

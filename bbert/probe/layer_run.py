@@ -1,0 +1,214 @@
+"""Measures models on parallel text, layer by layer; a killed run goes on with the next model.
+
+probes/<name>/results.json   every value with interval, floor and reason
+probes/<name>/layers.csv     the same, one row a value
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbert.languages import Language
+from bbert.probe.config import CkaConfig, CosineConfig, RetrievalConfig, TranslationConfig
+from bbert.probe.layer_measures import (
+    LayerMeasures,
+    accuracies,
+    cka_of_layer,
+    cosine_of_layer,
+    retrieval_of_layer,
+)
+from bbert.probe.layer_plan import LayerPlan
+from bbert.probe.results import LayerValue, Measurement, layer_results, write_layers
+from bbert.progress import progress
+from bbert.run_directory import Run, write_json_atomically
+
+logger = logging.getLogger(__name__)
+
+DEFINITIONS = {
+    "cka": "CKA of the sentences of two languages; floor: the pairs shuffled",
+    "retrieval": "share of sentences whose nearest neighbour in the other language is the "
+    "translation; floor: the pairs shuffled",
+    "translation": "share of words whose nearest neighbour in the other language is a translation; "
+    "floor: the pairs shuffled",
+    "cosine": "mean cosine of the translations of a sentence; floor: the pairs shuffled",
+}
+
+
+def measure_all(plan: LayerPlan, run: Run) -> None:
+    """Measure every model of a plan and write the results."""
+    measurements: list[Measurement] = []
+    cut: dict[str, Any] = {}
+    for number, probed in enumerate(plan.models):
+        with run.step(f"model-{number}") as step:
+            if not step.done:
+                found, counts = measure_model(plan, number, run.path)
+                step.counts["measurements"] = [asdict(m) for m in found]
+                step.counts["cut"] = counts
+            measurements += [Measurement.from_json(m) for m in step.counts["measurements"]]
+            cut[probed.title] = step.counts["cut"]
+    config: Any = plan.config
+    variant = getattr(config, "variant", None) or config.offset
+    notes = {
+        "seed": config.seed,
+        "max_length": config.max_length,
+        "num_samples": config.num_samples,
+        "num_shuffles": config.num_shuffles,
+        "pool": getattr(config, "pool", None),
+        "minibatch": getattr(config, "minibatch", None),
+        "distance": list(getattr(config, "distance", ())),
+        "files": [path.name for path in plan.text.files],
+        "left_out": plan.text.left_out,
+        "cut": cut,
+    }
+    content = layer_results(plan.probe, variant, DEFINITIONS[plan.probe], measurements, notes)
+    write_json_atomically(run.path / "results.json", content)
+    write_layers(run.path / "layers.csv", content)
+    main = plan.models[0]
+    run.extra = {
+        "probe": plan.probe,
+        "transfer" if main.transfer else "model": str(main.folder.path),
+        "languages": list(plan.text.languages),
+    }
+    run.counts = {"sentences": len(plan.text), "models": len(plan.models)}
+    values = [(e["value"], e["layer"]) for e in content["layers"] if e["value"] is not None]
+    if values:
+        best, layer = max(values)
+        run.metrics = {f"{plan.probe}/best": best, f"{plan.probe}/best_layer": layer}
+
+
+def measure_model(
+    plan: LayerPlan, number: int, folder: Path
+) -> tuple[list[Measurement], dict[str, Any]]:
+    """Every measurement of one model, and what was cut off."""
+    from bbert.probe.vectors import Extractor
+
+    config = plan.config
+    extractor = Extractor(
+        plan.models[number], getattr(config, "pool", "mean"), config.max_length or 0, config.seed
+    )
+    if isinstance(config, TranslationConfig):
+        return _words(plan, extractor, config), {}
+    files, counts = {}, {}
+    scratch = folder / "vectors"
+    scratch.mkdir(exist_ok=True)
+    for name, sentences in plan.text.sentences.items():
+        path = scratch / f"{number}-{name}.f32"
+        counts[name] = extractor.write(sentences, Language.parse(name), path)
+        files[name] = extractor.file(path, len(sentences))
+    extractor.encoder.cpu()
+    found = []
+    for pair in plan.pairs:
+        layers: list[LayerMeasures] = []
+        with progress(f"{plan.probe} {'-'.join(pair)}", extractor.num_layers, "layers") as done:
+            for layer in range(extractor.num_layers):
+                x_NE, y_NE = (files[name].layer(layer) for name in pair)
+                layers.append(_of_layer(x_NE, y_NE, layer, config))
+                done(1)
+        found += _measurements(extractor, pair, layers, len(plan.text), plan.probe)
+    for file in files.values():
+        file.path.unlink()
+    scratch.rmdir()
+    return found, counts
+
+
+def _of_layer(
+    x_NE: NDArray[np.float32], y_NE: NDArray[np.float32], layer: int, config: Any
+) -> LayerMeasures:
+    if isinstance(config, CkaConfig):
+        return cka_of_layer(x_NE, y_NE, layer, config)
+    if isinstance(config, RetrievalConfig):
+        return retrieval_of_layer(x_NE, y_NE, layer, config)
+    assert isinstance(config, CosineConfig)
+    return cosine_of_layer(x_NE, y_NE, layer, config)
+
+
+def _words(plan: LayerPlan, extractor: Any, config: TranslationConfig) -> list[Measurement]:
+    """Word translation in context, layer by layer, then in the embedding table."""
+    from bbert.probe.word_pairs import applied_words, dictionary_pairs, exact_pairs
+    from bbert.probe.word_vectors import context_vectors, table_vectors
+
+    spoken = {name: Language.parse(name) for name in plan.text.languages}
+    words = {n: applied_words(s, spoken[n]) for n, s in plan.text.sentences.items()}
+    found: list[Measurement] = []
+    for pair in plan.pairs:
+        if pair in plan.dictionaries:
+            pairs = dictionary_pairs(plan.dictionaries[pair], words, pair, config.max_words)
+        else:
+            pairs = exact_pairs(plan.text, words, pair, config.max_words)
+        contexts = [context_vectors(extractor, words[name], of_side, spoken[name])
+                    for name, of_side in zip(pair, pairs.words, strict=True)]  # fmt: skip
+        unseen = [np.flatnonzero(np.isnan(c[:, 0, :, 0]).any(axis=0)).tolist() for c in contexts]
+        if any(unseen):
+            before, pairs = pairs.words, pairs.without((unseen[0], unseen[1]))
+            logger.info(
+                "%s: %d words left out that occur beyond word-piece %d only", "-".join(pair),
+                len(before[0]) - len(pairs.words[0]), config.max_length,
+            )  # fmt: skip
+            for side in (0, 1):
+                places = {word: place for place, word in enumerate(before[side])}
+                kept = [places[word] for word in pairs.words[side]]
+                contexts[side] = contexts[side][:, :, kept]
+        even, odd = 0, 1
+        layers = [
+            accuracies(
+                contexts[0][even, layer], contexts[1][odd, layer],
+                (contexts[0][odd, layer], contexts[1][even, layer]), layer, config, pairs.gold,
+            )
+            for layer in range(extractor.num_layers)
+        ]  # fmt: skip
+        size = len(pairs.words[0])
+        found += _measurements(extractor, pair, layers, size, "in context", pairs.words)
+        tables = [table_vectors(extractor, side) for side in pairs.words]
+        of_table = accuracies(tables[0], tables[1], (tables[0], tables[1]), 0, config, pairs.gold)
+        found += _measurements(
+            extractor, pair, [of_table], size, "in the embedding table", pairs.words
+        )
+        logger.info(
+            "%s: %d words, %d of them written the same in both", "-".join(pair), size,
+            pairs.num_identical,
+        )  # fmt: skip
+    return found
+
+
+def _measurements(
+    extractor: Any,
+    pair: tuple[str, str],
+    layers: list[LayerMeasures],
+    n: int,
+    kind: str,
+    words: tuple[list[str], list[str]] | None = None,
+) -> list[Measurement]:
+    """One measurement per measure, from what every layer gave."""
+    probed = extractor.probed
+    candidates = (len(words[1]), len(words[0])) if words else (n, n)
+    has_chance = kind not in ("cka", "cosine")
+    fused = extractor.network is not None and len(layers) > 1
+    found = []
+    for measure in layers[0]:
+        values: list[LayerValue] = [layer[measure] for layer in layers]
+        at_end = values.pop() if fused else None
+        chances = {"forth": 1 / candidates[0], "back": 1 / candidates[1]}
+        way = measure.rsplit(", ", 1)[-1]
+        chance = chances.get(way, sum(chances.values()) / 2) if has_chance else None
+        back = has_chance and way == "back"
+        name = f"{kind}: {measure}" if words else measure
+        found.append(
+            Measurement(
+                probed.title,
+                probed.transfer,
+                probed.random_init,
+                (pair[1], pair[0]) if back else pair,
+                name,
+                n,
+                chance,
+                values,
+                at_end,
+            )
+        )
+    return found
