@@ -98,7 +98,27 @@ class MatrixChart:
     cells: tuple[tuple[tuple[str, float], ...], ...]
 
 
-Chart = LineChart | DotChart | MeasureChart | MatrixChart
+@dataclass(frozen=True)
+class PointSet:
+    """Points of one kind."""
+
+    label: str
+    points_XY: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class ScatterChart:
+    """Points of several kinds over two axes, each drawn by a mark of its own."""
+
+    identifier: str
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    sets: tuple[PointSet, ...]
+
+
+Chart = LineChart | DotChart | MeasureChart | MatrixChart | ScatterChart
 
 
 def thinned(points_XY: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import tyro
 
@@ -17,12 +18,15 @@ class ReportConfig(StageConfig):
     """
 
     runs: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Names or folders of corpus, model or transfer runs; each brings the runs it was made from.
+    """Names or folders of corpus, model, transfer or probe runs; each brings what it was made from.
     Without any: all complete runs of the work folder."""
 
     compare: tuple[str, str] | None = None
     """Two transfer runs on the same test sets: difference, interval and significance per language;
     an asterisk marks p < 0.05 after Holm's correction."""
+
+    plan: Path | None = None
+    """Plan file of `bbert reproduce`: puts its tables beside the published ones."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,18 +19,20 @@ CONTENT_FILES = {
     "corpus": "certificate.json",
     "pretrain": "metrics.jsonl",
     "finetune": "results.json",
+    "probe": "results.json",
 }
 """What a report reads beside the manifest, for every stage it knows."""
 
 STATISTICS_FILE = "statistics.json"
 """What a corpus has beside its certificate; a corpus of an earlier version has none."""
 
-STAGE_LABELS = {"corpus": "corpus", "pretrain": "model", "finetune": "transfer"}
+STAGE_LABELS = {"corpus": "corpus", "pretrain": "model", "finetune": "transfer", "probe": "probe"}
 """What the page calls a run of a stage."""
 
 _REQUIRED = {
     "corpus": ("languages", "pairs"),
     "finetune": ("task", "metric", "train_language", "fusion", "seeds", "languages"),
+    "probe": ("probe", "variant", "languages", "n", "seed"),
 }
 
 

@@ -15,10 +15,14 @@ from pathlib import Path
 from bbert import __version__
 from bbert.provenance import fingerprint
 from bbert.report.config import ReportConfig
+from bbert.report.latex import to_latex
 from bbert.report.page import html_page, markdown_page, provenance
+from bbert.report.pdf import write_pdf
+from bbert.report.probe_tables import tidy_probe_table
 from bbert.report.records import STAGE_LABELS, RunRecord
+from bbert.report.reproduction import Reproduction, read_reproductions, run_names
 from bbert.report.sections import sections_of, with_fewer_figures
-from bbert.report.select_runs import select_runs
+from bbert.report.select_runs import select_finished, select_runs
 from bbert.report.svg import draw
 from bbert.report.table import Table
 from bbert.report.transfer_tables import tidy_table, transfer_groups
@@ -38,17 +42,24 @@ logger = logging.getLogger(__name__)
 def run(config: ReportConfig) -> RunDirectory | DryRun:
     """Write `reports/<name>/`: `report.html`, `report.md`, `report.json`, `tables/`, `figures/`."""
     compared = config.compare or ()
-    records = select_runs(config.work, tuple(dict.fromkeys((*config.runs, *compared))))
-    name = config.name or default_name(config.runs, compared)
+    named = tuple(dict.fromkeys((*config.runs, *compared)))
+    reproductions: list[Reproduction] = []
+    if config.plan is None:
+        records = select_runs(config.work, named)
+    else:
+        records = select_finished(config.work, run_names(config.plan), named)
+        reproductions = read_reproductions(config.plan, records)
+    name = config.name or (config.plan.stem if config.plan else default_name(config.runs, compared))
     final = config.work / STAGE_FOLDERS["report"] / name
     if config.dry_run:
         pages = {"runs": ", ".join(f"{STAGE_LABELS[r.stage]} {r.name}" for r in records)}
         return DryRun(config, final, {**pages, "time": "a few seconds", "disk": "below 5 MB"})
     inputs = [file for record in records for file in record.files]
+    inputs += [config.plan] if config.plan else []
     with open_run("report", name, _replacing_outdated(config, final, inputs), inputs) as report:
         if not report.up_to_date:
             comparison = _comparison(records, compared) if compared else None
-            _write(report, f"bbert report: {name}", records, comparison)
+            _write(report, f"bbert report: {name}", records, comparison, reproductions)
             return report.finish()
     return report.directory
 
@@ -93,24 +104,36 @@ def _replacing_outdated(config: ReportConfig, final: Path, inputs: list[Path]) -
     return replace(config, force=True)
 
 
-def _write(report: Run, title: str, records: Sequence[RunRecord], comparison: Table | None) -> None:
+def _write(
+    report: Run,
+    title: str,
+    records: Sequence[RunRecord],
+    comparison: Table | None,
+    reproductions: Sequence[Reproduction],
+) -> None:
     groups = transfer_groups(records)
     subtitle = _subtitle(records)
-    sections = list(sections_of(records, groups, comparison))
+    sections = list(sections_of(records, groups, comparison, reproductions))
     runs = [provenance(record, records, report.final) for record in records]
     tables = [block for s in sections for block in s.blocks if isinstance(block, Table)]
     charts = [block for s in sections for block in s.blocks if not isinstance(block, Table)]
     if groups:
         tables.append(tidy_table(groups, records))
+    probes = tidy_probe_table(records)
+    tables += [probes] if probes else []
     for folder in ("tables", "figures"):
         (report.path / folder).mkdir(exist_ok=True)
     for table in tables:
         (report.path / "tables" / f"{table.identifier}.csv").write_text(
             table.to_csv(), encoding="utf-8", newline=""
         )
+        (report.path / "tables" / f"{table.identifier}.tex").write_text(
+            to_latex(table), encoding="utf-8"
+        )
     for chart in charts:
         drawing = draw(chart, standalone=True)
         (report.path / "figures" / f"{chart.identifier}.svg").write_text(drawing, encoding="utf-8")
+        write_pdf(drawing, report.path / "figures" / f"{chart.identifier}.pdf")
     (report.path / "report.md").write_text(
         markdown_page(title, subtitle, sections, runs), encoding="utf-8"
     )
@@ -133,7 +156,8 @@ def _subtitle(records: Sequence[RunRecord]) -> str:
     parts = []
     for stage, label in STAGE_LABELS.items():
         amount = sum(r.stage == stage and r.problem is None for r in records)
-        plural = {"corpus": "corpora", "model": "models", "transfer": "transfer runs"}[label]
+        plural = {"corpus": "corpora", "model": "models", "transfer": "transfer runs",
+                  "probe": "probes"}[label]  # fmt: skip
         singular = "transfer run" if label == "transfer" else label
         parts += [f"{amount} {singular if amount == 1 else plural}"] if amount else []
     empty = sum(record.problem is not None for record in records)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bbert.report.beside_published import claim_table, reproduction_tables
 from bbert.report.chart import Chart
+from bbert.report.claims import judge
 from bbert.report.corpus_inside import inside_blocks
 from bbert.report.corpus_tables import (
     corpus_runs,
@@ -15,9 +17,13 @@ from bbert.report.corpus_tables import (
     promise_table,
 )
 from bbert.report.figures import model_charts, transfer_chart
+from bbert.report.language_grids import grid_tables
 from bbert.report.model_tables import model_runs, model_table, perplexity_table
 from bbert.report.multilinguality import multilinguality_table
+from bbert.report.probe_section import LEAD as PROBE_LEAD
+from bbert.report.probe_section import probe_blocks
 from bbert.report.records import STAGE_LABELS, RunRecord
+from bbert.report.reproduction import Reproduction
 from bbert.report.table import Cell, Column, Table, words
 from bbert.report.transfer_tables import transfer_table
 
@@ -39,8 +45,10 @@ def sections_of(
     records: Sequence[RunRecord],
     groups: Sequence[Sequence[RunRecord]],
     comparison: Table | None = None,
+    reproductions: Sequence[Reproduction] = (),
 ) -> Iterator[Section]:
     """The sections for which there is something to show."""
+    yield from _reproduced(reproductions)
     if comparison is not None:
         lead = "The same test sentences under both runs: is one better, or was it chance?"
         yield Section("comparison", "Two runs compared", lead, (comparison,))
@@ -50,12 +58,16 @@ def sections_of(
             chart = transfer_chart(group, position)
             blocks += [chart] if chart else []
             blocks.append(transfer_table(group, position))
+        blocks += grid_tables(records)
         lead = (
             "Fine-tuned in one language, tested in every language named by a column, without any "
             "labelled example of the others. Shaded rows are floors: what the same fine-tuning "
             "reaches from an encoder with random layers, and chance."
         )
         yield Section("transfer", "Zero-shot transfer", lead, tuple(blocks))
+    probes = probe_blocks(records)
+    if probes:
+        yield Section("probes", "Probes", PROBE_LEAD, tuple(probes))
     if model_runs(records):
         perplexity = perplexity_table(records)
         further = (perplexity, multilinguality_table(records))
@@ -79,6 +91,19 @@ def sections_of(
             yield Section("inside", "Inside the corpora", lead, tuple(inside))
     yield Section("runs", "What was run", "Corpora, models and transfer runs, the oldest first.",
                   (run_table(records),))  # fmt: skip
+
+
+def _reproduced(reproductions: Sequence[Reproduction]) -> Iterator[Section]:
+    """Claims of all reproduced tables first, then every table beside the published one."""
+    if len(reproductions) > 1:
+        claims = claim_table([(r, judge(r)) for r in reproductions])
+        lead = "What the papers say of their tables, and what the same tables show here."
+        yield Section("claims", "Claims", lead, (claims,))
+    for reproduction in reproductions:
+        lead = "Measured beside published, with the floors: chance, and a random encoder."
+        title = f"{reproduction.paper} table {reproduction.table}: {reproduction.title}"
+        tables = reproduction_tables(reproduction, with_claims=len(reproductions) == 1)
+        yield Section(f"reproduced-{reproduction.key}-section", title, lead, tuple(tables))
 
 
 def run_table(records: Sequence[RunRecord]) -> Table:

@@ -16,7 +16,11 @@ from bbert.report.records import (
 )
 from bbert.run_directory import STAGE_FOLDERS
 
-_MADE_FROM = {"finetune": ("model", "pretrain"), "pretrain": ("corpus", "corpus")}
+_MADE_FROM = {
+    "finetune": ("model", "pretrain"),
+    "pretrain": ("corpus", "corpus"),
+    "probe": ("model", "pretrain"),
+}
 """stage → (manifest key with the path of what it was made from, the stage of that)."""
 _MOST_NAMES = 8
 """Runs that an error message lists."""
@@ -72,6 +76,21 @@ def upstream(record: RunRecord, records: Sequence[RunRecord]) -> RunRecord | Non
     """The record among `records` that `record` was made from."""
     path = upstream_path(record)
     return next((r for r in records if path is not None and r.path.resolve() == path), None)
+
+
+def select_finished(work: Path, names: Sequence[str], further: Sequence[str]) -> list[RunRecord]:
+    """Like `select_runs`, with those transfer runs among `names` that are complete, and `further`.
+
+    Raises:
+        InputError: none of `names` is complete.
+    """
+    folder = work / STAGE_FOLDERS["finetune"]
+    complete = [name for name in names if (folder / name / "manifest.json").is_file()]
+    if not complete:
+        raise InputError(
+            f"none of the {len(names)} transfer runs of the plan is complete in {folder}"
+        )
+    return select_runs(work, (*complete, *further))
 
 
 def _all(work: Path) -> list[RunRecord]:

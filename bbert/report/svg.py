@@ -18,6 +18,7 @@ from bbert.report.chart import (
     LineChart,
     MatrixChart,
     MeasureChart,
+    ScatterChart,
     log_ticks,
     thinned,
     ticks,
@@ -29,6 +30,10 @@ _DOT_LEFT = 164
 _PLOT_HEIGHT = 220
 _LEGEND_ROW, _DOT_ROW, _GROUP_HEAD = 20, 22, 24
 _NUM_STYLES = 6
+_MARKS = (
+    "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z", "M-4 -4h8v8h-8Z", "M0 -5l5 5l-5 5l-5 -5Z",
+    "M0 -5l5 9h-10Z", "M-4 -4l8 8m0 -8l-8 8", "M0 -5v10m-5 -5h10",
+)  # fmt: skip
 
 
 def draw(chart: Chart, standalone: bool = False) -> str:
@@ -54,6 +59,8 @@ def _body(chart: Chart) -> tuple[str, int]:
         return _lines(chart)
     if isinstance(chart, DotChart):
         return _dots(chart)
+    if isinstance(chart, ScatterChart):
+        return _scatter(chart)
     return _measures(chart) if isinstance(chart, MeasureChart) else _matrix(chart)
 
 
@@ -72,19 +79,7 @@ def _lines(chart: LineChart) -> tuple[str, int]:
     x_of = _scale(x_ticks[0], x_ticks[-1], _LEFT, WIDTH - _RIGHT, log=chart.log_x)
     bottom = _TOP + _PLOT_HEIGHT
     y_of = _scale(y_ticks[0], y_ticks[-1], bottom, _TOP, log=chart.log_y)
-    parts = []
-    for value in y_ticks:
-        y = y_of(value)
-        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
-        parts.append(_text(_LEFT - 6, y + 4, _short(value), "end"))
-    for value in x_ticks:
-        parts.append(_text(x_of(value), bottom + 18, _short(value), "middle"))
-    parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
-    middle = _TOP + _PLOT_HEIGHT / 2
-    parts.append(
-        f'<text transform="translate(12 {middle:.0f}) rotate(-90)" text-anchor="middle">'
-        f"{escape(chart.y_label)}</text>"
-    )
+    parts = _axes(x_ticks, y_ticks, x_of, y_of, chart.x_label, chart.y_label)
     for index, line in enumerate(chart.lines):
         coordinates = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in thinned(line.points_XY))
         parts.append(
@@ -93,6 +88,62 @@ def _lines(chart: LineChart) -> tuple[str, int]:
         )
     legend, height = _legend([line.label for line in chart.lines], bottom + _BOTTOM + 10)
     return "".join(parts) + legend, height
+
+
+def _scatter(chart: ScatterChart) -> tuple[str, int]:
+    points = [point for kind in chart.sets for point in kind.points_XY]
+    assert points, chart.identifier
+    x_ticks, y_ticks = (
+        ticks(*_spread(min(point[axis] for point in points), max(point[axis] for point in points)))
+        for axis in (0, 1)
+    )
+    x_of = _scale(x_ticks[0], x_ticks[-1], _LEFT, WIDTH - _RIGHT)
+    bottom = _TOP + _PLOT_HEIGHT
+    y_of = _scale(y_ticks[0], y_ticks[-1], bottom, _TOP)
+    parts = _axes(x_ticks, y_ticks, x_of, y_of, chart.x_label, chart.y_label)
+    for index, kind in enumerate(chart.sets):
+        for x, y in kind.points_XY:
+            spoken = f"{kind.label}: {x:.4g}, {y:.4g}"
+            parts.append(_mark(x_of(x), y_of(y), index, spoken))
+    marks = [_mark(0, -4, index, kind.label) for index, kind in enumerate(chart.sets)]
+    legend, height = _legend([kind.label for kind in chart.sets], bottom + _BOTTOM + 10, marks)
+    return "".join(parts) + legend, height
+
+
+def _mark(x: float, y: float, index: int, spoken: str) -> str:
+    """A point: circle, square, diamond or triangle, so that kinds differ without their colours."""
+    drawn = _MARKS[index % len(_MARKS)]
+    return (
+        f'<path class="line s{index % _NUM_STYLES}" '
+        f'style="stroke-dasharray:none" transform="translate({x:.1f} {y:.1f})" d="{drawn}">'
+        f"<title>{escape(spoken)}</title></path>"
+    )
+
+
+def _axes(
+    x_ticks: list[float],
+    y_ticks: list[float],
+    x_of: Callable[[float], float],
+    y_of: Callable[[float], float],
+    x_label: str,
+    y_label: str,
+) -> list[str]:
+    """Grid, numbers and labels of two axes."""
+    bottom = _TOP + _PLOT_HEIGHT
+    parts = []
+    for value in y_ticks:
+        y = y_of(value)
+        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
+        parts.append(_text(_LEFT - 6, y + 4, _short(value), "end"))
+    for value in x_ticks:
+        parts.append(_text(x_of(value), bottom + 18, _short(value), "middle"))
+    parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, x_label, "middle"))
+    middle = _TOP + _PLOT_HEIGHT / 2
+    parts.append(
+        f'<text transform="translate(12 {middle:.0f}) rotate(-90)" text-anchor="middle">'
+        f"{escape(y_label)}</text>"
+    )
+    return parts
 
 
 def _dots(chart: DotChart) -> tuple[str, int]:
@@ -199,15 +250,18 @@ def _log_x_ticks(low: float, high: float) -> list[float]:
     return [10.0**exponent for exponent in range(first, last + 1)]
 
 
-def _legend(labels: list[str], top: float) -> tuple[str, int]:
-    """Swatches in as many rows as the labels need; returns the height of the figure too."""
+def _legend(labels: list[str], top: float, marks: list[str] | None = None) -> tuple[str, int]:
+    """Swatches (or `marks`) in as many rows as the labels need; the height of the figure too."""
     parts: list[str] = []
     x, y = float(_LEFT), top
     for index, label in enumerate(labels):
-        width = 40 + 7.2 * len(label)
+        width = 44 + 7.6 * len(label)
         if x > _LEFT and x + width > WIDTH - _RIGHT:
             x, y = float(_LEFT), y + _LEGEND_ROW
-        parts.append(f'<path class="line s{index % _NUM_STYLES}" d="M{x:.0f} {y - 4:.0f}h24"/>')
+        if marks is None:
+            parts.append(f'<path class="line s{index % _NUM_STYLES}" d="M{x:.0f} {y - 4:.0f}h24"/>')
+        else:
+            parts.append(f'<g transform="translate({x + 12:.0f} {y:.0f})">{marks[index]}</g>')
         parts.append(_text(x + 30, y, label, "start"))
         x += width
     return "".join(parts), int(y + 10)

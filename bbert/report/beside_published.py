@@ -1,0 +1,175 @@
+"""Reproduced tables on the page: measured beside published, and a verdict on every claim."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from bbert.report.claims import Difference, JudgedClaim, judge
+from bbert.report.published.cells import PAPERS, PublishedCell
+from bbert.report.reproduction import MeasuredCell, Reproduction
+from bbert.report.table import NOTHING, Cell, Column, Table, number, words
+
+_DOUBT = "?"
+
+
+def reproduction_tables(reproduction: Reproduction, with_claims: bool = True) -> list[Table]:
+    """The table of cells, that of claims, and that of the pairs behind the claims."""
+    claims = judge(reproduction)
+    tables = [_cell_table(reproduction)]
+    if claims:
+        tables += [claim_table([(reproduction, claims)])] if with_claims else []
+        tables.append(_pair_table(reproduction, claims))
+    return tables
+
+
+def claim_table(judged: Sequence[tuple[Reproduction, Sequence[JudgedClaim]]]) -> Table:
+    """One row a claim, over one or several reproduced tables."""
+    columns = (
+        Column("Claim"),
+        Column("Same direction? (pairs)"),
+        Column("Mean difference, points", True),
+        Column("Expected"),
+        Column("Table"),
+    )
+    rows = [
+        (
+            Cell(claim.says),
+            Cell(claim.verdict),
+            _points(claim.mean_difference),
+            Cell(_expected(claim)),
+            Cell(_table_name(reproduction)),
+        )
+        for reproduction, claims in judged
+        for claim in claims
+    ]
+    identifier = "claims" if len(judged) != 1 else f"claims-{judged[0][0].key}"
+    note = (
+        "A pair counts as yes or no where the 95 % interval of its mean difference over seeds "
+        "(Student's t) lies on one side; a difference within the spread is not decided."
+    )
+    return Table(identifier, "Same direction as the paper?", columns, tuple(rows), note, prose=True)
+
+
+def _cell_table(reproduction: Reproduction) -> Table:
+    columns = (
+        Column("Row"), Column("Task, from → to"), Column("Published", True),
+        Column("Measured", True), Column("Random encoder", True), Column("Chance", True),
+        Column("Seeds", True), Column("Examples (n)", True, detail=True), Column("State"),
+    )  # fmt: skip
+    rows = []
+    for cell in reproduction.cells:
+        floor = reproduction.floors.get((cell.task, cell.train, cell.test), ())
+        values = ", ".join(f"seed {seed}: {value:.1f}" for seed, value in cell.values.items())
+        rows.append(
+            (
+                Cell(cell.row),
+                Cell(f"{cell.task}, {cell.train} → {cell.test}"),
+                printed_cell(cell.printed),
+                Cell(spread(cell.mean, cell.std), cell.mean, cell.anchor, note=values),
+                _floor(floor),
+                _points(cell.chance, signed=False, emphasis="floor"),
+                Cell(str(len(cell.values)), len(cell.values)),
+                number(cell.num_examples),
+                _state(cell),
+            )
+        )
+    note = (
+        f"Scale: {reproduction.scale} ({reproduction.scale_says}). Scores in percent, mean ± "
+        "standard deviation over seeds of the whole chain, pretraining included. Published: "
+        f"{PAPERS[reproduction.paper]}, at the paper's size: only directions compare. "
+        f"{_DOUBT} marks a printed cell whose reading or key is doubtful."
+    )
+    title = f"{_table_name(reproduction)}: {reproduction.title}"
+    return Table(f"reproduced-{reproduction.key}", title, columns, tuple(rows), note)
+
+
+def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Table:
+    columns = (
+        Column("Claim"), Column("Pair"), Column("Task"), Column("Tested on"),
+        Column("Published difference", True), Column("Measured difference", True),
+        Column("95 % interval", True), Column("Seeds", True), Column("Same direction?"),
+    )  # fmt: skip
+    rows = [
+        (
+            Cell(claim.identifier),
+            Cell(f"{d.left.row} − {d.right.row if d.right else 'chance'}"),
+            Cell(d.left.task),
+            Cell(
+                d.left.test
+                if d.right is None or d.right.test == d.left.test
+                else f"{d.left.test} − {d.right.test}"
+            ),
+            _published_difference(d),
+            Cell(spread(d.measured, d.std, signed=True), d.measured),
+            Cell(NOTHING if d.low is None else f"{d.low:+.1f} to {d.high:+.1f}"),
+            Cell(str(d.num_seeds), d.num_seeds),
+            Cell(d.verdict),
+        )
+        for claim in claims
+        for d in claim.differences
+    ]
+    title = f"{_table_name(reproduction)}: the pairs behind the claims"
+    note = "Differences in points, left minus right."
+    return Table(f"pairs-{reproduction.key}", title, columns, tuple(rows), note)
+
+
+def printed_cell(printed: PublishedCell | None) -> Cell:
+    """A published number as printed; a doubtful one is marked, with why as its note."""
+    if printed is None:
+        return Cell(NOTHING, note="the paper prints no such cell")
+    text = printed.text or NOTHING
+    text += f" ± {printed.std:g}" if printed.std is not None else ""
+    text += " *" if printed.significant else ""
+    if printed.doubts:
+        return Cell(f"{text} {_DOUBT}", printed.value, note="; ".join(printed.doubts))
+    return Cell(text, printed.value)
+
+
+def spread(mean: float | None, std: float | None, signed: bool = False) -> str:
+    """Mean ± standard deviation, with one decimal."""
+    if mean is None:
+        return NOTHING
+    text = f"{mean:+.1f}" if signed else f"{mean:.1f}"
+    return f"{text} ± {std:.1f}" if std is not None else text
+
+
+def _published_difference(difference: Difference) -> Cell:
+    if difference.published is None:
+        return words(None)
+    mark = f" {_DOUBT}" if difference.doubtful else ""
+    return Cell(f"{difference.published:+.1f}{mark}", difference.published)
+
+
+def _floor(values: Sequence[float]) -> Cell:
+    if not values:
+        return words(None)
+    std = statistics.stdev(values) if len(values) > 1 else None
+    mean = statistics.fmean(values)
+    return Cell(spread(mean, std), mean, emphasis="floor")
+
+
+def _points(value: float | None, signed: bool = True, emphasis: str = "") -> Cell:
+    if value is None:
+        return words(None)
+    return Cell(f"{value:+.1f}" if signed else f"{value:.1f}", value, emphasis=emphasis)
+
+
+def _state(cell: MeasuredCell) -> Cell:
+    """Complete, or how many runs are missing; which, and their logs, as the note."""
+    if not cell.missing:
+        return Cell("complete")
+    failed = sum("failed" in why for why in cell.missing.values())
+    open_ = len(cell.missing) - failed
+    counts = [
+        f"{count} {what}" for count, what in ((failed, "failed"), (open_, "not run")) if count
+    ]
+    return Cell(", ".join(counts), note="; ".join(cell.missing.values()))
+
+
+def _expected(claim: JudgedClaim) -> str:
+    return {"greater": "above 0", "less": "below 0"}.get(claim.expectation, claim.expectation)
+
+
+def _table_name(reproduction: Reproduction) -> str:
+    return f"{reproduction.paper} table {reproduction.table}"

@@ -1,0 +1,198 @@
+"""A reproduced table: which runs fill which cells, read from the plan of `bbert reproduce`.
+
+A plan names runs; a cell's measurement is what those runs' results hold, one value a seed. A run
+that is missing or failed leaves its cell with the values there are, and with a reason.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bbert.errors import InputError
+from bbert.report.published.cells import PublishedCell, published
+from bbert.report.records import RunRecord, is_number
+from bbert.run_directory import read_json
+
+SCORES = {"accuracy", "f1", "las"}
+_REQUIRED = ("paper", "table", "title", "scale", "scale_says", "cells", "floors", "claims")
+
+
+@dataclass(frozen=True)
+class MeasuredCell:
+    """One cell of a reproduced table, scores in percent.
+
+    `values` is by seed of the whole chain (pretraining and fine-tuning), `source_values` the score
+    on the training language of the same runs; `printed` the published cells that it stands beside
+    (one, or none where the paper has no such cell); `missing` says why a run gave no value.
+    """
+
+    row: str
+    variables: Mapping[str, Any]
+    train: str
+    test: str
+    task: str
+    printed: PublishedCell | None
+    values: Mapping[int, float]
+    source_values: Mapping[int, float]
+    num_examples: int | None
+    chance: float | None
+    missing: Mapping[str, str]
+    anchor: str
+
+    @property
+    def mean(self) -> float | None:
+        return statistics.fmean(self.values.values()) if self.values else None
+
+    @property
+    def std(self) -> float | None:
+        """Sample standard deviation over seeds; None below two."""
+        return statistics.stdev(self.values.values()) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A table's plan with the measurements that exist."""
+
+    paper: str
+    table: str
+    title: str
+    scale: str
+    scale_says: str
+    cells: Sequence[MeasuredCell]
+    floors: Mapping[tuple[str, str, str], Sequence[float]]
+    claims: Sequence[Mapping[str, Any]]
+
+    @property
+    def key(self) -> str:
+        return f"{self.paper}-{self.table}"
+
+
+def read_reproductions(file: Path, records: Sequence[RunRecord]) -> list[Reproduction]:
+    """The tables of a plan file, filled from the transfer runs among `records`.
+
+    Raises:
+        InputError: no plan file, or one of another version.
+    """
+    content = read_json(file)
+    if not isinstance(content.get("tables"), list):
+        raise InputError(f"{file}: no plan of `bbert reproduce`; run that command again")
+    runs = {r.name: r for r in records if r.stage == "finetune"}
+    reproductions = []
+    for table in content["tables"]:
+        if missing := [key for key in _REQUIRED if key not in table]:
+            raise InputError(f"{file}: no {missing[0]!r}; made by another version, "
+                             "run `bbert reproduce` again")  # fmt: skip
+        reproductions.append(_filled(table, runs, file.parent))
+    return reproductions
+
+
+def run_names(file: Path) -> list[str]:
+    """The names of all transfer runs that a plan's cells and floors need."""
+    names: dict[str, None] = {}
+    for table in read_json(file).get("tables", ()):
+        for cell in (*table["cells"], *table["floors"]):
+            names.update(dict.fromkeys(cell["runs"]))
+    return list(names)
+
+
+def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Path) -> Reproduction:
+    printed = published(table["paper"], table["table"])
+    cells = [_cell(cell, printed, runs, folder) for cell in table["cells"]]
+    bases = {_place(cell, {}): cell for cell in cells}
+    wanted = [cell["relative_to"] for cell in table["cells"]]
+    cells = [_minus(cell, bases[_place(cell, relative_to)]) if relative_to else cell
+             for cell, relative_to in zip(cells, wanted, strict=True)]  # fmt: skip
+    floors: dict[tuple[str, str, str], list[float]] = {}
+    for floor in table["floors"]:
+        for name in floor["runs"]:
+            record = runs.get(name)
+            if record is None or record.problem is not None:
+                continue
+            languages = record.content["languages"]
+            tests = {test: [test] for test in languages} | floor["groups"]
+            for test, members in tests.items():
+                scores = [languages[member] for member in members if member in languages]
+                values = _by_seed(record.content["seeds"], scores) if scores else {}
+                floors.setdefault((floor["task"], floor["train"], test), []).extend(values.values())
+    return Reproduction(
+        table["paper"], table["table"], table["title"], table["scale"], table["scale_says"],
+        cells, floors, table["claims"],
+    )  # fmt: skip
+
+
+def _cell(
+    cell: Mapping[str, Any],
+    printed: Sequence[PublishedCell],
+    runs: Mapping[str, RunRecord],
+    folder: Path,
+) -> MeasuredCell:
+    values: dict[int, float] = {}
+    source_values: dict[int, float] = {}
+    missing: dict[str, str] = {}
+    count = chance = None
+    anchor = ""
+    for name in cell["runs"]:
+        record = runs.get(name)
+        if record is None or record.problem is not None:
+            missing[name] = _why_missing(name, record, folder)
+            continue
+        languages = record.content["languages"]
+        if absent := [member for member in cell["members"] if member not in languages]:
+            missing[name] = f"run {name} has no score for {absent[0]}"
+            continue
+        scores = [languages[member] for member in cell["members"]]
+        anchor, count = anchor or record.anchor, sum(score["n"] for score in scores)
+        chance = 100 * statistics.fmean(score["chance"] for score in scores)
+        seeds = record.content["seeds"]
+        values.update(_by_seed(seeds, scores))
+        if source := languages.get(cell["train"]):
+            source_values.update(_by_seed(seeds, [source]))
+    wanted = {"delta"} if cell["relative_to"] else SCORES
+    beside = [p for p in printed if p.metric in wanted and p.matches(cell["published"])]
+    return MeasuredCell(
+        cell["row"], cell["variables"], cell["train"], cell["test"], cell["variables"]["task"],
+        beside[0] if beside else None, values, source_values, count, chance, missing, anchor,
+    )  # fmt: skip
+
+
+def _by_seed(seeds: Sequence[int], scores: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    """Seed → mean over test sets, in percent; a seed that failed on one of them has none."""
+    found = {}
+    for place, seed in enumerate(seeds):
+        values = [score["values"][place] for score in scores]
+        if all(is_number(value) for value in values):
+            found[seed] = 100 * statistics.fmean(values)
+    return found
+
+
+def _place(cell: MeasuredCell, variables: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells a cell from the others of its table, with some variables replaced or, if None,
+    left out."""
+    keys = sorted({**cell.variables, **variables}.items())
+    return (cell.train, cell.test, *((k, str(value)) for k, value in keys if value is not None))
+
+
+def _minus(cell: MeasuredCell, base: MeasuredCell) -> MeasuredCell:
+    """The cell as the difference from another one, seed by seed."""
+
+    def difference(mine: Mapping[int, float], other: Mapping[int, float]) -> dict[int, float]:
+        return {seed: value - other[seed] for seed, value in mine.items() if seed in other}
+
+    return replace(
+        cell,
+        values=difference(cell.values, base.values),
+        source_values=difference(cell.source_values, base.source_values),
+        missing={**base.missing, **cell.missing},
+        chance=None,
+    )
+
+
+def _why_missing(name: str, record: RunRecord | None, folder: Path) -> str:
+    log = folder.parent / "logs" / "finetune" / f"{name}.log"
+    if record is not None and record.problem:
+        return f"{name}: {record.problem}"
+    return f"{name} failed: see {log}" if log.is_file() else f"{name} was not run"

@@ -1,0 +1,41 @@
+"""Options of `bbert reproduce`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from bbert.stage_config import EXECUTION, StageConfig, Switch
+
+
+@dataclass(frozen=True)
+class ReproduceConfig(StageConfig):
+    """Run what published tables need, and put the measurements beside them.
+
+    The same command goes on after an interruption; what another table ran already is shared.
+    """
+
+    paper: tyro.conf.Positional[str | None] = None
+    """k2020, chen2022, pires2019 or muller2021; all of them without it."""
+    table: tuple[str, ...] = ()
+    """Numbers of the tables; all of the paper's that have a recipe without it."""
+    scale: Literal["sample", "small", "paper"] = "sample"
+    """How large: the embedded sample in minutes, real text and one GPU, or as published."""
+    data: Path | None = None
+    """Folder with the files that the scale needs; the sample needs none."""
+    list: Switch = field(default=False, metadata=EXECUTION)
+    """Show which tables have a recipe, what each costs and what was run here; run nothing."""
+    cores: int | None = field(default=None, metadata=EXECUTION)
+    """Processors to use; all without it."""
+    profile: Path | None = field(default=None, metadata=EXECUTION)
+    """Snakemake profile of a cluster (pipelines/profiles has some)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.table and self.paper is None:
+            raise ValueError("--table needs the paper: bbert reproduce k2020 --table 2")
+        if self.cores is not None and self.cores < 1:
+            raise ValueError(f"--cores {self.cores} must be at least 1")

@@ -1,0 +1,108 @@
+"""What is left of a plan to run: time, disk, and files that have to be there first."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bbert.errors import InputError
+from bbert.reproduce.plan import Job, Plan
+from bbert.reproduce.scale import NeededFiles
+from bbert.reproduce.written_plan import is_done
+from bbert.run_directory import list_runs
+
+_MOST_FILES = 12
+_SPARE_BYTES = 200_000_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a plan still costs on this machine.
+
+    `measured` says that the seconds of at least one stage come from runs in the work folder; else
+    they are the scale's own figures.
+    """
+
+    pending: Counter[str]
+    done: int
+    seconds: float
+    bytes: int
+    measured: bool
+
+
+def cost_of(plan: Plan, work: Path, slots: int) -> Cost:
+    """Time and disk of the jobs that are not done.
+
+    Args:
+        slots: commands that run side by side.
+    """
+    jobs = list(plan.jobs.values())
+    pending = Counter(job.stage for job in jobs if not is_done(work, job))
+    seconds = 0.0
+    measured = False
+    for stage, count in pending.items():
+        ours = {job.name for job in jobs if job.stage == stage}
+        spent = [run.manifest["seconds"] for run in list_runs(work, stage) if run.name in ours]
+        measured |= bool(spent)
+        seconds += count * (statistics.fmean(spent) if spent else plan.scale.seconds[stage])
+    size = sum(count * plan.scale.megabytes[stage] * 1e6 for stage, count in pending.items())
+    return Cost(pending, len(jobs) - pending.total(), seconds / max(1, slots), int(size), measured)
+
+
+def refuse_too_little_disk(cost: Cost, work: Path) -> None:
+    """Raise InputError where the plan does not fit on the disk of `work`."""
+    place = work
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if cost.bytes + _SPARE_BYTES > free:
+        raise InputError(
+            f"{work}: {free / 1e9:.1f} GB free, the plan needs about {cost.bytes / 1e9:.1f} GB\n"
+            "free some space, name fewer tables, or give another folder with --work"
+        )
+
+
+def refuse_missing_data(plan: Plan, data: Path | None) -> None:
+    """Raise InputError naming the files that the scale needs and that are not below `data`."""
+    if not plan.scale.data:
+        return
+    if data is None:
+        raise InputError(f"--scale {plan.scale.name} reads files: give their folder with --data")
+    missing = [
+        (path, needed)
+        for needed in plan.scale.data
+        for path in _paths(needed, plan.jobs.values(), data)
+        if not any(data.glob(path))
+    ]
+    if not missing:
+        return
+    lines = [f"{data / path} ({needed.size}): {needed.fetch}" for path, needed in missing]
+    more = f"\nand {len(lines) - _MOST_FILES} more" if len(lines) > _MOST_FILES else ""
+    raise InputError(
+        f"--scale {plan.scale.name}: {len(missing)} file(s) missing\n"
+        + "\n".join(lines[:_MOST_FILES]) + more
+    )  # fmt: skip
+
+
+def _paths(needed: NeededFiles, jobs: Iterable[Job], data: Path) -> Sequence[str]:
+    """The patterns of one kind of file, for the languages in which the plan needs it."""
+    from bbert.languages import Language
+
+    def source(language: str) -> str:
+        return Language.parse(language).source
+
+    languages: dict[str, None] = {}
+    for job in jobs:
+        if needed.task is not None and job.options.get("task") == needed.task:
+            train = [job.options["train_lang"]] if "{split}" not in needed.path else []
+            named = [*train, *(part for lang in job.options["eval_langs"]
+                               for part in lang.split("-"))]  # fmt: skip
+            languages.update(dict.fromkeys(map(source, named)))
+        elif (needed.as_text or needed.as_dump) and job.stage == "corpus":
+            languages.update(dict.fromkeys(map(source, job.options["languages"])))
+    paths = dict.fromkeys(needed.path.format(language=language) for language in languages)
+    return list(paths)

@@ -1,0 +1,161 @@
+"""A paper's tables → plan → workflow → report."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bbert.errors import InputError, RunFailed
+from bbert.reproduce.config import ReproduceConfig
+from bbert.reproduce.cost import Cost, cost_of, refuse_missing_data, refuse_too_little_disk
+from bbert.reproduce.listing import listing
+from bbert.reproduce.plan import Plan, make_plan
+from bbert.reproduce.recipe import TableRecipe, load_recipes
+from bbert.reproduce.scale import load_scale
+from bbert.reproduce.shipped import pipelines_folder
+from bbert.reproduce.workflow import run_workflow
+from bbert.reproduce.written_plan import log_of, write_plan
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory
+from bbert.stage_config import DryRun
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """The report of the reproduced tables, and the log of every run that failed."""
+
+    report: RunDirectory
+    failed: Mapping[str, Path]
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a run failed: its cells are empty."""
+        return 1 if self.failed else 0
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        from bbert.report.run import tables_of
+
+        tables = {table.identifier: table for table in tables_of(self.report)}
+        shown = [t for key, t in tables.items() if key.startswith("reproduced-")]
+        claims = [t for key, t in tables.items() if key.startswith("claims-")]
+        shown += [tables["claims"]] if "claims" in tables else claims
+        lines = [f"failed: {key}: see {log}" for key, log in self.failed.items()]
+        lines += ["the same command tries the failed runs again"] if lines else []
+        lines += [f"page: {self.report.path / 'report.html'}"]
+        return Group(*(table.to_rich() for table in shown),
+                     *(Text(line, no_wrap=True, overflow="ignore") for line in lines))  # fmt: skip
+
+
+def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
+    """Plan, run and report the tables that `config` names."""
+    folder = pipelines_folder()
+    scale = load_scale(folder / "scales", config.scale)
+    recipes = load_recipes(folder / "recipes", scale)
+    chosen = chosen_tables(recipes, config.paper, config.table)
+    if config.list:
+        return listing(chosen, scale, config.work, config.data)
+    data = None if config.data is None else config.data.resolve()
+    plan = make_plan(chosen, scale, data)
+    gpus = visible_gpus() if scale.gpu else 0
+    cores = config.cores or len(os.sched_getaffinity(0))
+    cost = cost_of(plan, config.work, gpus or cores)
+    name = config.name or default_name(config)
+    final = config.work / STAGE_FOLDERS["report"] / name
+    if config.dry_run:
+        return DryRun(config, final, _estimates(plan, cost))
+    refuse_missing_data(plan, data)
+    refuse_too_little_disk(cost, config.work)
+    for quantity, value in _estimates(plan, cost).items():
+        logger.info("%s: %s", quantity, value)
+    threads = max(1, cores // gpus) if gpus else 1
+    each = 1 if scale.gpu and (gpus or config.profile) else 0  # a cluster has GPUs of its own
+    written = write_plan(plan, config.work, name, threads, each)
+    failed = run_workflow(
+        plan, written, config.work, folder / "Snakefile", cores, gpus, config.profile
+    )
+    return Reproduced(
+        _report(config, name, written.tables),
+        {key: log_of(config.work, plan.jobs[key]) for key in failed},
+    )
+
+
+def chosen_tables(
+    recipes: Mapping[str, Mapping[str, TableRecipe]], paper: str | None, tables: Sequence[str]
+) -> list[TableRecipe]:
+    """The recipes that a command names.
+
+    Raises:
+        InputError: a paper or a table that has no recipe; names those that have.
+    """
+    if paper is None:
+        return [table for found in recipes.values() for table in found.values()]
+    if paper not in recipes:
+        raise InputError(f"no recipe for {paper!r}; there are {', '.join(recipes)}")
+    found = recipes[paper]
+    for number in tables:
+        if number not in found:
+            raise InputError(f"--table {number}: {paper} has recipes for {', '.join(found)}")
+    return [found[number] for number in dict.fromkeys(tables)] if tables else list(found.values())
+
+
+def default_name(config: ReproduceConfig) -> str:
+    """The report's folder: paper, tables, scale."""
+    parts = [config.paper or "all", "+".join(dict.fromkeys(config.table)), config.scale]
+    return "-".join(part for part in parts if part)
+
+
+def visible_gpus() -> int:
+    """GPUs of this machine that may be used; 0 where there is no driver."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([part for part in visible.split(",") if part.strip() not in ("", "-1")])
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return 0
+    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+
+
+def _report(config: ReproduceConfig, name: str, plan: Path) -> RunDirectory:
+    from bbert.report.config import ReportConfig
+    from bbert.report.run import run as write_report
+
+    try:
+        report = write_report(
+            ReportConfig(work=config.work, name=name, plan=plan, quiet=config.quiet)
+        )
+    except InputError as error:
+        raise RunFailed(f"{error}; see {config.work / 'logs'}") from None
+    assert isinstance(report, RunDirectory)
+    return report
+
+
+def _estimates(plan: Plan, cost: Cost) -> dict[str, str]:
+    stages = ", ".join(f"{count} {stage}" for stage, count in sorted(cost.pending.items()))
+    origin = "from the runs that are there" if cost.measured else "from the scale's own figures"
+    tables = ", ".join(f"{table['paper']} {table['table']}" for table in plan.tables)
+    return {
+        "tables": tables,
+        "runs": f"{cost.pending.total()} to do ({stages or 'none'}), {cost.done} done",
+        "time": f"about {_clock(cost.seconds)} ({origin})",
+        "disk": f"about {cost.bytes / 1e6:,.0f} MB",
+    }
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

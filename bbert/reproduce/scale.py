@@ -1,0 +1,75 @@
+"""Scales: how large a reproduction is. A scale changes sizes, never what a table compares.
+
+`pipelines/scales/<name>.yaml` holds the options that a recipe leaves open: bytes of text, layers,
+steps, examples, seeds; which published size is played by which small one (`presets`); the files
+that it needs, with where they come from; and what a run of each stage costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bbert.errors import InputError
+
+
+@dataclass(frozen=True)
+class NeededFiles:
+    """Files of one kind below `--data`: `path` is a pattern of `{language}`.
+
+    `as_text` and `as_dump` say that a corpus reads it; `task` that a fine-tuning does. `size` and
+    `fetch` tell a user what is missing and how to get it.
+    """
+
+    path: str
+    size: str
+    fetch: str
+    as_text: bool = False
+    as_dump: bool = False
+    task: str | None = None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The sizes of a reproduction.
+
+    `models` are those that recipes call by name (mBERT); `tables` replaces variables of a recipe by
+    what the scale has data or layers for; `seconds` and `megabytes` are what a run of each stage
+    costs.
+    """
+
+    name: str
+    says: str
+    seeds: Sequence[int]
+    corpus: Mapping[str, Any]
+    pretrain: Mapping[str, Any]
+    transfer: Mapping[str, Mapping[str, Any]]
+    seconds: Mapping[str, float]
+    megabytes: Mapping[str, float]
+    data: Sequence[NeededFiles] = ()
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gpu: bool = False
+
+
+def load_scale(folder: Path, name: str) -> Scale:
+    """The scale of that name.
+
+    Raises:
+        InputError: no such scale, or its file has an unknown or missing key.
+    """
+    import yaml
+
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+        raise InputError(f"--scale {name}: there are {known}")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        needed = tuple(NeededFiles(**files) for files in content.pop("data"))
+        return Scale(name=name, data=needed, **content)
+    except (TypeError, KeyError) as error:
+        raise InputError(f"{path}: {error}") from None

@@ -1,0 +1,161 @@
+"""Starts Snakemake on a written plan, shows how far it is, and stops it cleanly.
+
+Snakemake is a program beside bbert (the extra `pipelines`), never imported. It holds a lock of the
+work folder as long as it or one of the commands it waits for is alive.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from bbert.errors import InputError, RunFailed
+from bbert.progress import progress
+from bbert.reproduce.plan import Plan
+from bbert.reproduce.written_plan import WrittenPlan, is_done, log_of
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.5
+_NO_EXECUTOR = re.compile(r"argument --executor\S*: invalid choice: '([\w-]+)'")
+_TRIES = 2
+"""How often a command is tried before its cells count as failed."""
+
+
+def run_workflow(
+    plan: Plan,
+    written: WrittenPlan,
+    work: Path,
+    snakefile: Path,
+    cores: int,
+    gpus: int,
+    profile: Path | None = None,
+) -> list[str]:
+    """Run all jobs that are not done; returns the keys of those that did not come out.
+
+    Raises:
+        InputError: Snakemake is not installed, or another workflow works in this folder.
+    """
+    with _lock(work) as lock:
+        log = work / "logs" / f"{written.jobs.stem}.snakemake.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = _command(written, work, snakefile, cores, gpus, profile)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                pass_fds=[lock.fileno()], start_new_session=True, env=_environment(),
+            )  # fmt: skip
+            try:
+                with _stopped_by_sigterm():
+                    _watch(plan, work, process)
+            except BaseException:
+                _stop(process)
+                raise
+    failed = [key for key, job in plan.jobs.items() if not is_done(work, job)]
+    if failed and not any(log_of(work, plan.jobs[key]).is_file() for key in failed):
+        last = "".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:])
+        if absent := _NO_EXECUTOR.search(last):
+            raise InputError(
+                f"--profile {profile}: Snakemake has no executor {absent[1]!r} here; "
+                f"pip install snakemake-executor-plugin-{absent[1]}"
+            )
+        raise InputError(f"Snakemake stopped before any command: {last}\nsee {log}")
+    return failed
+
+
+def _command(
+    written: WrittenPlan, work: Path, snakefile: Path, cores: int, gpus: int, profile: Path | None
+) -> Sequence[str]:
+    if importlib.util.find_spec("snakemake") is None:
+        raise InputError("Snakemake is not installed; pip install 'bbert[pipelines]'")
+    command = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(snakefile.resolve()),
+        "--directory", str(work.resolve()), "--keep-going", "--rerun-incomplete", "--nolock",
+        "--retries", str(_TRIES - 1), "--rerun-triggers", "mtime",
+    ]  # fmt: skip
+    if profile is None:
+        command += ["--cores", str(cores), "--resources", f"gpu={gpus}"]
+    else:
+        command += ["--profile", str(profile.resolve())]
+    return [
+        *command, "--config", f"plan={written.jobs.resolve()}", f"work={work.resolve()}",
+        f"bbert={sys.executable} -m bbert",
+    ]  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the commands: no bars in their logs, and the same package as here."""
+    package = str(Path(__file__).resolve().parents[2])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TERM": "dumb"}
+
+
+def _watch(plan: Plan, work: Path, process: subprocess.Popen[bytes]) -> None:
+    pending = {key for key, job in plan.jobs.items() if not is_done(work, job)}
+    total, done = len(plan.jobs), len(plan.jobs) - len(pending)
+    with progress("runs", total=total, unit="runs", start=done) as advance:
+        while True:
+            ended = process.poll() is not None
+            finished = {key for key in pending if is_done(work, plan.jobs[key])}
+            pending -= finished
+            advance(len(finished))
+            if ended:
+                return
+            time.sleep(_POLL_SECONDS)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End Snakemake and the commands it started; they save what they have on SIGTERM."""
+    logger.info("stopping: the commands that run save what they have")
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    except ProcessLookupError:
+        pass
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the wait like an interruption; elsewhere than in the main thread, nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise RunFailed("stopped by SIGTERM; the same command goes on")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _lock(work: Path) -> Iterator[IO[str]]:
+    folder = work / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "reproduce.lock").open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{work}: another `bbert reproduce`, or what it left running, works here; "
+                "wait for it or use another --work"
+            ) from None
+        yield stream

@@ -1,0 +1,77 @@
+"""A plan as files: one YAML per command, one JSON for the workflow, one for the report.
+
+    <work>/plans/<name>.json            tables, cells and claims: what `bbert report --plan` reads
+    <work>/plans/<name>.jobs.json       commands with what they need: what the Snakefile reads
+    <work>/plans/<stage>/<run>.yaml     options of one command
+
+A file is written only where its content changes: Snakemake runs anew what depends on a newer file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bbert.reproduce.plan import Job, Plan
+from bbert.run_directory import STAGE_FOLDERS
+
+
+@dataclass(frozen=True)
+class WrittenPlan:
+    """Where the two JSON files lie."""
+
+    tables: Path
+    jobs: Path
+
+
+def write_plan(plan: Plan, work: Path, name: str, threads: int, gpus: int) -> WrittenPlan:
+    """Write the plan below `work/plans`.
+
+    Args:
+        threads: processors of one command.
+        gpus: GPUs of one pretraining or fine-tuning; 0 on a machine without.
+    """
+    import yaml
+
+    folder = work / "plans"
+    folder.mkdir(parents=True, exist_ok=True)
+    for job in plan.jobs.values():
+        options = yaml.safe_dump({"name": job.name, **job.options}, sort_keys=False)
+        _write(folder / job.stage / f"{job.name}.yaml", options)
+    jobs = {
+        job.key: {
+            "needs": list(job.needs),
+            "threads": threads,
+            "gpus": 0 if job.stage == "corpus" else gpus,
+        }
+        for job in plan.jobs.values()
+    }
+    written = WrittenPlan(folder / f"{name}.json", folder / f"{name}.jobs.json")
+    _write(written.tables, _json({"tables": plan.tables}))
+    _write(written.jobs, _json({"jobs": jobs}))
+    return written
+
+
+def is_done(work: Path, job: Job) -> bool:
+    """Whether the job's run is complete."""
+    return (work / STAGE_FOLDERS[job.stage] / job.name / "manifest.json").is_file()
+
+
+def log_of(work: Path, job: Job) -> Path:
+    """What the job's command printed."""
+    return work / "logs" / job.stage / f"{job.name}.log"
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

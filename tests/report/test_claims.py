@@ -1,0 +1,115 @@
+"""Verdicts on claims: one difference a seed, a verdict only where the interval allows one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bbert.report.beside_published import printed_cell, reproduction_tables
+from bbert.report.claims import NO, NOT_RUN, UNDECIDED, YES, interval, judge
+from bbert.report.published.cells import published
+from bbert.report.reproduction import MeasuredCell, Reproduction
+
+
+def cell(values, test="es", role="target", source_values=(), printed=None, **variables):
+    return MeasuredCell(
+        row=f"row {variables}", variables={**variables, "task": "ner", "role": role},
+        train="enfake", test=test, task="ner", printed=printed, values=dict(enumerate(values)),
+        source_values=dict(enumerate(source_values)), num_examples=100, chance=5.0, missing={},
+        anchor="",
+    )  # fmt: skip
+
+
+def verdicts(cells, **claim):
+    claims = [{"id": "c", "says": "It is so.", **claim}]
+    reproduction = Reproduction("k2020", "2", "Order", "sample", "small", cells, {}, claims)
+    (judged,) = judge(reproduction)
+    return judged
+
+
+GREATER = {"left": {"p": 0}, "right": {"p": 1}, "expect": "greater"}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "verdict"),
+    [
+        ([60, 61, 62], [40, 41, 42], YES),
+        ([40, 41, 42], [60, 61, 62], NO),
+        ([60, 40, 50], [50, 49, 51], UNDECIDED),
+        ([60], [40], UNDECIDED),
+        ([], [40, 41], NOT_RUN),
+    ],
+)
+def test_a_direction_counts_where_the_interval_lies_on_one_side(left, right, verdict):
+    (difference,) = verdicts([cell(left, p=0), cell(right, p=1)], **GREATER).differences
+    assert difference.verdict == verdict
+
+
+def test_near_needs_the_whole_interval_within_the_bound():
+    near = {"left": {"p": 0}, "right": {"p": 1}, "expect": "near", "within": 5}
+    assert verdicts([cell([50, 51, 52], p=0), cell([51, 52, 52.5], p=1)], **near).verdict == "yes 1"
+    assert verdicts([cell([50, 51, 52], p=0), cell([70, 71, 72.5], p=1)], **near).verdict == "no 1"
+    spread = [cell([50, 60, 70], p=0), cell([71, 62, 52], p=1)]
+    assert verdicts(spread, **near).verdict == "not decided 1"
+
+
+def test_pairs_differ_in_the_named_variables_only():
+    cells = [
+        cell([1, 2], test=t, role=role, target=t, p=p)
+        for t in ("es", "hi")
+        for p in (0, 1)
+        for role in ("target", "source")
+    ]
+    judged = verdicts(cells, **GREATER)
+    assert [(d.left.test, d.right.test, d.left.variables["role"]) for d in judged.differences] == [
+        ("es", "es", "target"), ("hi", "hi", "target"),
+    ]  # fmt: skip
+
+
+def test_roles_may_be_compared_across_test_sets():
+    cells = [
+        cell([40, 41], test="en-es", role="mixed"),
+        cell([42, 43], test="es-en", role="mixed"),
+        cell([60, 61], test="es"),
+    ]
+    judged = verdicts(cells, left={"role": "mixed"}, right={"role": "target"}, expect="less")
+    assert [d.left.test for d in judged.differences] == ["en-es", "es-en"]
+    assert judged.verdict == "yes 2"
+
+
+def test_chance_and_gap_are_measures_of_one_run():
+    judged = verdicts([cell([60, 61, 59], p=1)], left={"p": 1}, right="chance", expect="greater")
+    assert judged.differences[0].measured == pytest.approx(55)
+    cells = [
+        cell([50, 50, 51], source_values=[90, 91, 90], p=0),
+        cell([80, 81, 80], source_values=[90, 90, 91], p=1),
+    ]
+    judged = verdicts(cells, left={"p": 1}, right={"p": 0}, measure="gap", expect="less")
+    assert judged.differences[0].measured == pytest.approx(10 - 40, abs=1)
+    assert judged.verdict == "yes 1"
+
+
+def test_the_interval_is_that_of_a_t_test():
+    points = np.random.default_rng(0).normal(2, 3, size=7)
+    expected = stats.ttest_1samp(points, 0).confidence_interval(0.95)
+    assert interval(list(points)) == pytest.approx((expected.low, expected.high))
+
+
+def test_published_differences_are_shown_and_doubts_marked():
+    def printed(permute, table="2"):
+        wanted = {"model": "enfake-es", "permute": permute, "task": "ner", "test_language": "es"}
+        return next(c for c in published("k2020", table) if c.matches(wanted))
+
+    cells = [cell([60, 61], p=0, printed=printed("0")), cell([40, 41], p=1, printed=printed("1"))]
+    claims = [{"id": "c", "says": "It is so.", **GREATER}]
+    reproduction = Reproduction("k2020", "2", "Order", "sample", "small", cells, {}, claims)
+    (difference,) = judge(reproduction)[0].differences
+    assert difference.published == pytest.approx(printed("0").value - printed("1").value)
+    assert difference.doubtful
+    tables = {table.identifier: table for table in reproduction_tables(reproduction)}
+    shown = tables["reproduced-k2020-2"].rows[0]
+    assert shown[2].text.endswith("?")
+    assert "probably not the one meant" in shown[2].note
+    assert tables["pairs-k2020-2"].rows[0][4].text.endswith("?")
+    assert printed_cell(None).text == "–"

@@ -1,0 +1,178 @@
+"""`bbert reproduce` end to end on a table of two cells: stopped, resumed, one cell failing."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bbert.errors import InputError
+from bbert.reproduce.config import ReproduceConfig
+from bbert.reproduce.cost import cost_of, refuse_missing_data, refuse_too_little_disk
+from bbert.reproduce.plan import make_plan
+from bbert.reproduce.recipe import load_recipes
+from bbert.reproduce.run import chosen_tables, default_name, run
+from bbert.reproduce.scale import load_scale
+from bbert.reproduce.shipped import pipelines_folder
+from bbert.reproduce.workflow import _lock
+
+FOLDER = pipelines_folder()
+SAMPLE = load_scale(FOLDER / "scales", "sample")
+RECIPES = load_recipes(FOLDER / "recipes", SAMPLE)
+
+
+@pytest.fixture
+def tiny_pipelines(tmp_path):
+    """The shipped workflow with one table: natural inference works, named entities must fail."""
+    folder = tmp_path / "pipelines"
+    shutil.copytree(FOLDER, folder)
+    for recipe in (folder / "recipes").glob("*.yaml"):
+        recipe.unlink()
+    options = {"train_lang": "enfake", "eval_langs": ["enfake", "es"]}
+    row = {
+        "label": "enfake-es", "corpus": {"languages": ["enfake", "es"]},
+        "transfer": [{"task": "xnli", **options}, {"task": "ner", **options}],
+        "published": {"model": "enfake-es", "wordpiece_overlap": "none"},
+    }  # fmt: skip
+    claim = {"id": "c", "says": "Above chance.", "left": {}, "right": "chance", "expect": "greater"}
+    table = {"title": "Two cells", "rows": [row], "claims": [claim]}
+    (folder / "recipes" / "k2020.yaml").write_text(yaml.safe_dump({"tables": {"1": table}}))
+    scale = yaml.safe_load((folder / "scales" / "sample.yaml").read_text())
+    small = {"max_train_examples": 64, "max_eval_examples": 40, "epochs": 1}
+    scale |= {
+        "seeds": [0],
+        "pretrain": {"nsp": False, "steps": 20, "depth": 1, "hidden": 32, "heads": 2,
+                     "warmup_steps": 2, "probe": False},
+        "transfer": {"xnli": small, "ner": {**small, "fusion": "dlfa", "fusion_layer": 7}},
+    }  # fmt: skip
+    (folder / "scales" / "sample.yaml").write_text(yaml.safe_dump(scale))
+    return folder
+
+
+def command(folder: Path, work: Path) -> list[str]:
+    program = (
+        "import sys; from pathlib import Path; import bbert.reproduce.run as r; "
+        f"r.pipelines_folder = lambda: Path({str(folder)!r}); "
+        "from bbert.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    return [sys.executable, "-c", program, "reproduce", "k2020", "--work", str(work)]
+
+
+def test_stopped_resumed_and_a_failing_cell_leaves_the_others(tiny_pipelines, tmp_path):
+    work = tmp_path / "work"
+    arguments = command(tiny_pipelines, work)
+    environment = {**os.environ, "COLUMNS": "160"}
+    process = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
+    corpora = work / "corpora"
+    deadline = time.monotonic() + 240
+    while not list(corpora.glob("*/manifest.json")) and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "the same command goes on" in errors
+    (corpus,) = corpora.glob("*/manifest.json")
+    built = corpus.stat().st_mtime_ns
+
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 1, "a failed cell shows in the exit code"
+    assert corpus.stat().st_mtime_ns == built, "what was done is not done again"
+    assert "failed: finetune/ner-enfake" in done.stdout
+    assert "the same command tries the failed runs again" in done.stdout
+    report = json.loads((work / "reports" / "k2020-sample" / "report.json").read_text())
+    tables = {table["identifier"]: table for table in report["tables"]}
+    rows = [[cell["text"] for cell in row] for row in tables["reproduced-k2020-1"]["rows"]]
+    by_cell = {row[1]: row for row in rows}
+    inference, entities = by_cell["xnli, enfake → es"], by_cell["ner, enfake → es"]
+    assert inference[2] == "70.9"
+    assert inference[-1] == "complete"
+    assert float(inference[3]) >= 0
+    assert float(inference[4]) >= 0, "the random encoder stands beside it"
+    assert entities[3] == "–"
+    assert entities[-1] == "1 failed"
+    notes = [row[-1]["note"] for row in tables["reproduced-k2020-1"]["rows"]]
+    log = Path(next(note for note in notes if "see " in note).split("see ")[1])
+    assert "--fusion-layer" in log.read_text()
+    assert "page:" in done.stdout
+
+
+def test_missing_files_are_listed_with_size_and_how_to_get_them(tmp_path):
+    scale = load_scale(FOLDER / "scales", "small")
+    recipes = load_recipes(FOLDER / "recipes", scale)
+    plan = make_plan([recipes["k2020"]["1"]], scale, tmp_path)
+    with pytest.raises(InputError) as error:
+        refuse_missing_data(plan, tmp_path)
+    message = str(error.value)
+    assert f"{tmp_path}/text/ru.txt* (10 to 100 MB): plain text" in message
+    assert f"{tmp_path}/xnli/xnli.test.tsv (20 MB)" in message
+    with pytest.raises(InputError, match="--data"):
+        refuse_missing_data(make_plan([recipes["k2020"]["1"]], scale, None), None)
+
+
+def test_a_plan_that_does_not_fit_on_the_disk_is_refused_before_it_starts(tmp_path, monkeypatch):
+    plan = make_plan([RECIPES["k2020"]["1"]], SAMPLE, None)
+    cost = cost_of(plan, tmp_path, slots=2)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 10**6))
+    with pytest.raises(InputError, match="the plan needs about"):
+        refuse_too_little_disk(cost, tmp_path)
+
+
+def test_time_left_shrinks_with_the_runs_that_are_there(tmp_path):
+    plan = make_plan([RECIPES["k2020"]["3"]], SAMPLE, None)
+    before = cost_of(plan, tmp_path, slots=1)
+    job = next(job for job in plan.jobs.values() if job.stage == "pretrain")
+    folder = tmp_path / "models" / job.name
+    folder.mkdir(parents=True)
+    manifest = {"stage": "pretrain", "name": job.name, "seconds": 1.0, "finished": ""}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    after = cost_of(plan, tmp_path, slots=1)
+    assert (before.done, after.done) == (0, 1)
+    assert after.measured
+    assert after.seconds == pytest.approx(before.seconds - 60 - 17 * 59)
+
+
+@pytest.mark.parametrize(
+    ("paper", "tables", "words"),
+    [("nobody", (), "there are chen2022"), ("k2020", ("99",), "has recipes for 1, 2")],
+)
+def test_an_unknown_table_is_refused_with_those_there_are(paper, tables, words):
+    with pytest.raises(InputError, match=words):
+        chosen_tables(RECIPES, paper, tables)
+
+
+def test_names_tell_papers_tables_and_scales_apart():
+    config = ReproduceConfig(paper="k2020", table=("1", "2"))
+    assert default_name(config) == "k2020-1+2-sample"
+    assert default_name(ReproduceConfig()) == "all-sample"
+    with pytest.raises(ValueError, match="--table needs the paper"):
+        ReproduceConfig(table=("1",))
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    result = run(ReproduceConfig(paper="k2020", table=("2",), work=tmp_path / "w", dry_run=True))
+    assert "126 to do" in result.estimates["runs"]
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_profile_without_its_executor_says_what_to_install(tmp_path):
+    if importlib.util.find_spec("snakemake_executor_plugin_slurm"):
+        pytest.skip("the executor is installed here")
+    profile = FOLDER / "profiles" / "slurm"
+    config = ReproduceConfig(paper="k2020", table=("11",), work=tmp_path / "work", profile=profile)
+    with pytest.raises(InputError, match="pip install snakemake-executor-plugin-slurm"):
+        run(config)
+
+
+def test_two_reproductions_of_one_folder_do_not_meet(tmp_path):
+    with _lock(tmp_path), pytest.raises(InputError, match="works here"), _lock(tmp_path):
+        pass

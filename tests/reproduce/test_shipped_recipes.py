@@ -1,0 +1,121 @@
+"""Recipes as shipped: every table expands, finds its printed cells, and shares its runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bbert.errors import InputError
+from bbert.report.published.cells import published
+from bbert.reproduce.plan import make_plan
+from bbert.reproduce.recipe import fill, load_recipes
+from bbert.reproduce.scale import load_scale
+from bbert.reproduce.shipped import pipelines_folder
+
+FOLDER = pipelines_folder()
+SAMPLE = load_scale(FOLDER / "scales", "sample")
+RECIPES = load_recipes(FOLDER / "recipes", SAMPLE)
+ALL = [table for tables in RECIPES.values() for table in tables.values()]
+AS_PUBLISHED = load_recipes(FOLDER / "recipes", replace(SAMPLE, tables={}))
+
+
+@pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.key)
+def test_every_command_of_a_plan_is_accepted(recipe, tmp_path):
+    from bbert.cli import parse
+    from bbert.reproduce.plan import COMMANDS
+    from bbert.reproduce.written_plan import write_plan
+
+    plan = make_plan([recipe], SAMPLE, None)
+    write_plan(plan, tmp_path, "plan", threads=1, gpus=0)
+    for job in plan.jobs.values():
+        path = tmp_path / "plans" / job.stage / f"{job.name}.yaml"
+        config = parse(COMMANDS[job.stage], ["--config", str(path)])
+        assert config.name == job.name
+    assert all(need in plan.jobs for job in plan.jobs.values() for need in job.needs)
+
+
+@pytest.mark.parametrize("paper", AS_PUBLISHED)
+def test_as_published_every_safe_score_of_a_table_has_its_cell(paper):
+    """At the languages and layers of the paper, the recipe's keys find what is printed."""
+    for recipe in AS_PUBLISHED[paper].values():
+        scale = replace(SAMPLE, models={"mbert": {"corpus": {"languages": ["en", "es"]}}})
+        (table,) = make_plan([recipe], scale, None).tables
+        cells = [cell for cell in table["cells"] if not cell["relative_to"]]
+        found = [
+            printed
+            for printed in published(paper, recipe.number)
+            if printed.metric in ("accuracy", "f1", "las")
+            and any(printed.matches(cell["published"]) for cell in cells)
+        ]
+        assert found, recipe.key
+        if paper == "k2020":  # the other papers' languages are partly out of reach
+            scores = [c for c in published(paper, recipe.number) if c.metric in ("accuracy", "f1")]
+            assert len(found) == len(scores), recipe.key
+
+
+@pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.key)
+def test_every_claim_has_pairs_to_compare(recipe):
+    from bbert.report.claims import judge
+    from bbert.report.reproduction import _filled
+
+    (table,) = make_plan([recipe], SAMPLE, None).tables
+    claims = judge(_filled(table, {}, Path("plans")))
+    assert all(claim.differences for claim in claims)
+    assert all(d.verdict == "not run" for claim in claims for d in claim.differences)
+
+
+def test_tables_share_the_runs_that_they_have_in_common():
+    one, eight = RECIPES["k2020"]["3"], RECIPES["k2020"]["8"]
+    both = make_plan([one, eight], SAMPLE, None)
+    alone = [make_plan([recipe], SAMPLE, None) for recipe in (one, eight)]
+    shared = alone[0].jobs.keys() & alone[1].jobs.keys()
+    assert {key.split("/")[0] for key in shared} == {"corpus"} or len(shared) > 3
+    assert len(both.jobs) == sum(len(plan.jobs) for plan in alone) - len(shared)
+
+
+def test_a_changed_size_renames_what_depends_on_it_and_nothing_else():
+    recipe = RECIPES["k2020"]["3"]
+    before = make_plan([recipe], SAMPLE, None).jobs
+    longer = replace(SAMPLE, pretrain={**SAMPLE.pretrain, "steps": 77})
+    after = make_plan([recipe], longer, None).jobs
+    assert {key for key in before if key in after} == {k for k in before if k[:7] == "corpus/"}
+    more = replace(SAMPLE, transfer={**SAMPLE.transfer, "ner": {"epochs": 1}})
+    after = make_plan([recipe], more, None).jobs
+    changed = {key for key in before if key not in after}
+    assert changed
+    assert all(before[key].options.get("task") == "ner" for key in changed)
+
+
+def test_variables_are_filled_in_with_their_type_and_others_stay():
+    assert fill("{n}", {"n": 3}) == 3
+    assert fill(["{n} of {m}", {"k": "{n}"}], {"n": 3}) == ["3 of {m}", {"k": 3}]
+
+
+def _recipe(tmp_path, **changes):
+    row = {"corpus": {"languages": ["enfake", "es"]}, "published": {"model": "enfake-es"},
+           "transfer": [{"task": "ner", "train_lang": "enfake", "eval_langs": ["es"]}]}  # fmt: skip
+    table = {"title": "T", "rows": [{**row, **changes.pop("row", {})}], **changes}
+    (tmp_path / "k2020.yaml").write_text(yaml.safe_dump({"tables": {"1": table}}))
+    return load_recipes(tmp_path, SAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"row": {"sizes": {}}}, "unknown key 'sizes'"),
+        ({"row": {"model": "mbert"}}, "either 'corpus' or 'model'"),
+        ({"row": {"label": "{target}"}}, "nothing says what {target} is"),
+        ({"claims": [{"id": "c", "says": "s", "left": {}, "right": {}, "expect": "more"}]},
+         "expect greater, less, near"),
+        ({"claims": [{"id": "c", "says": "s", "left": {}, "right": {}, "expect": "near"}]},
+         "'within'"),
+    ],
+)  # fmt: skip
+def test_a_damaged_recipe_is_refused_with_file_and_table(tmp_path, changes, words):
+    with pytest.raises(InputError, match=r"k2020.yaml, table 1") as error:
+        _recipe(tmp_path, **changes)
+    assert words in str(error.value)
+    assert "1" in _recipe(tmp_path)["k2020"]
