@@ -53,7 +53,49 @@ COMMANDS: dict[str, Command] = {
     "finetune": Command(
         "bbert.finetune", "FinetuneConfig", "fine-tune on the source, test on every language"
     ),
+    "probe cka": Command(
+        "bbert.probe", "CkaConfig", "similarity of languages by layer (CKA), with its floor"
+    ),
+    "probe retrieval": Command(
+        "bbert.probe", "RetrievalConfig", "sentence translation by nearest neighbour, by layer"
+    ),
+    "probe translation": Command(
+        "bbert.probe", "TranslationConfig", "word translation, in the table and in context"
+    ),
+    "probe cosine": Command(
+        "bbert.probe", "CosineConfig", "cosine of parallel sentences, by layer"
+    ),
+    "probe overlap": Command(
+        "bbert.probe",
+        "OverlapConfig",
+        "shared word-pieces of entities against F1, or of any texts",
+        config_module="runs_config",
+    ),
+    "probe typology": Command(
+        "bbert.probe",
+        "TypologyConfig",
+        "transfer against shared word-order features of WALS",
+        config_module="runs_config",
+    ),
+    "probe gap": Command(
+        "bbert.probe",
+        "GapConfig",
+        "rank correlation of similarity and cross-lingual gap",
+        config_module="runs_config",
+    ),
+    "probe portrait": Command(
+        "bbert.probe",
+        "PortraitConfig",
+        "a model's layers in one figure, from its finished runs",
+        config_module="runs_config",
+    ),
+    "probe code-switch": Command(
+        "bbert.probe", "CodeSwitchConfig", "write a test set that mixes two languages word by word"
+    ),
     "report": Command("bbert.report", "ReportConfig", "one HTML page and Markdown from the runs"),
+    "reproduce": Command(
+        "bbert.reproduce", "ReproduceConfig", "published tables: all their runs, and a verdict"
+    ),
     "params": Command(
         "bbert.pretrain",
         "ParamsConfig",

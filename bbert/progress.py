@@ -103,7 +103,7 @@ def _bar(
             nonlocal done
             done += amount
             rate = done / max(time.monotonic() - began, 1e-9)
-            bar.update(task, advance=amount, rate=f"{rate:,.0f} {unit}/s")
+            bar.update(task, advance=amount, rate=_rate(rate, unit))
 
         yield advance
 
@@ -125,15 +125,22 @@ def _lines(
             of, left = "", ""
             if total is not None:
                 of = f" of {total:,.0f}"
-                left = f", {_clock((total - start - done) / max(rate, 1e-9))} left"
+                left = f", {_clock((total - start - done) / rate)} left" if done else ""
             logger.info(
-                "%s: %s%s %s, %s %s/s%s",
-                description, f"{start + done:,.0f}", of, unit, f"{rate:,.1f}", unit, left,
+                "%s: %s%s %s, %s%s",
+                description, f"{start + done:,.0f}", of, unit, _rate(rate, unit), left,
             )  # fmt: skip
 
     yield advance
     seconds = time.monotonic() - began
     logger.info("%s: %s %s in %s", description, f"{start + done:,.0f}", unit, _clock(seconds))
+
+
+def _rate(rate: float, unit: str) -> str:
+    """Amount a second, or a minute where a second holds less than one."""
+    if rate < 1:
+        return f"{60 * rate:,.1f} {unit}/min"
+    return f"{rate:,.1f} {unit}/s" if rate < 100 else f"{rate:,.0f} {unit}/s"
 
 
 def _clock(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -60,6 +61,16 @@ def test_links_between_pages_lead_somewhere(page: Path):
         assert target.is_file(), f"{page}: {link}"
         if anchor:
             assert anchor in anchors(target), f"{page}: {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_pictures_are_there_and_say_what_they_show(page: Path):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    for words, path in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", text):
+        assert words, f"{page}: {path}"
+        picture = ElementTree.parse(page.parent / path).getroot()
+        assert picture.tag.endswith("svg")
+        assert "prefers-color-scheme:dark" in (picture.findtext("{*}style") or "")
 
 
 def test_every_page_is_in_the_navigation():

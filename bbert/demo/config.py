@@ -15,7 +15,7 @@ class DemoConfig(StageConfig):
     Every stage is the ordinary command with the sample's defaults; what is done already is kept.
     """
 
-    tasks: tuple[Literal["ner", "pos", "xnli"], ...] = ("ner", "pos")
+    tasks: tuple[Literal["ner", "pos", "parsing", "xnli"], ...] = ("ner", "pos")
     """Tasks to fine-tune for, each with the last layer, with DLFA, and from a random encoder."""
     seeds: int | None = None
     """Fine-tuning runs per row, with the seeds SEED, SEED+1, ...; without it, the sample's 3."""
@@ -25,7 +25,7 @@ class DemoConfig(StageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.tasks:
-            raise ValueError("--tasks names none; give one or more of ner, pos, xnli")
+            raise ValueError("--tasks names none; give one or more of ner, pos, parsing, xnli")
         if len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"--tasks {' '.join(self.tasks)} names a task twice")
         for option in ("seeds", "steps"):
