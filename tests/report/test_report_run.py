@@ -142,7 +142,7 @@ def test_the_certificate_is_on_the_page(page_text: str):
     assert tables["corpora"][1][2:] == [
         "4,000", "60,000", "411,234", "433,001", "0.000 %", "fake (corrected)",
     ]  # fmt: skip
-    assert tables["certificates"][1][1:] == ["enfake-en", "0", "0", "100.0 %"]
+    assert tables["certificates"][1][1:] == ["enfake-en", "0", "0", "100.0 %", "–"]
     assert tables["counts"][1][1:] == ["enfake", "select", "read 4,100, kept 4,000"]
     assert len(tables["counts"]) == 5
     assert tables["promises"][1][1] == "enfake-en have 0 shared characters (0 promised)"
