@@ -111,16 +111,24 @@ def _jsonl_rows(file: Path, lines: Sequence[str], language: str) -> Iterator[Pai
                 continue
         names = list(row)
         first, second, label = (
-            _text(row[names[_column(names, known, file, number)]])
+            _text(row[names[_column(names, known, file, number)]], f"{file}:{number}")
             for known in (FIRST, SECOND, LABEL)
         )
         yield PairRow(number, first, second, label.strip(), _key(row))
     _check_language(file, language, there)
 
 
-def _text(value: Any) -> str:
-    """A value of JSON as text; null is an empty one."""
-    return "" if value is None else str(value)
+def _text(value: Any, where: str) -> str:
+    """A value of JSON as text; null is an empty one. Escapes can spell what no text holds."""
+    text = "" if value is None else str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where}: \\u{ord(text[error.start]):04x} is half a character (a surrogate without "
+            "its other half): mend or leave out the line"
+        ) from None
+    return text
 
 
 def _dataset_rows(file: Path, language: str) -> Iterator[PairRow]:

@@ -109,6 +109,8 @@ def test_english_multinli_is_no_data_of_other_languages(tmp_path: Path):
         ("a.jsonl", ["{}", "not json"], 1, "no column sentence1"),
         ("a.jsonl", ["not json"], 1, "not JSON"),
         ("a.jsonl", ["[1]"], 1, "expected a JSON object"),
+        ("a.jsonl", ['{"sentence1": "a", "sentence2": "b\\ud83d", "label": "neutral"}'], 1,
+         r"\ud83d is half a character"),
     ],
 )  # fmt: skip
 def test_unusable_rows_are_named(tmp_path: Path, name: str, rows, line: int, words: str):
