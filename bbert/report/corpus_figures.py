@@ -79,7 +79,8 @@ def _lengths(run: RunRecord, n: int) -> Iterator[Chart]:
             ((low + high - 1) / 2, 100 * count / number / (high - low))
             for low, high, count in zip(edges, edges[1:], counts, strict=False)
         ]
-        lines.append(Line(language, tuple(points)))
+        longest = max((i for i, count in enumerate(counts[: len(points)]) if count), default=0)
+        lines.append(Line(language, tuple(points[: longest + 2])))
         if counts[-1]:
             beyond.append(f"{language} {100 * counts[-1] / number:.2g} %")
     if lines:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
 
 from bbert.report.chart import Chart, DotChart, DotGroup, Dots, Line, LineChart
 from bbert.report.model_tables import curve, curves, model_runs, perplexity_curves
@@ -23,7 +24,7 @@ MOST_ROWS = 60
 
 def transfer_chart(group: Sequence[RunRecord], number_in_page: int) -> DotChart | None:
     """Every run's score on every language, with its seeds and the chance level."""
-    several_models = len({model_name(run) for run in group}) > 1
+    models = _short_names({model_name(run) for run in group})
     groups = []
     for language in languages_of(group):
         rows, chances = [], []
@@ -34,9 +35,7 @@ def transfer_chart(group: Sequence[RunRecord], number_in_page: int) -> DotChart 
             values = tuple(100 * value for value in score["values"] if is_number(value))
             std = 100 * score["std"] if len(values) > 1 and is_number(score["std"]) else None
             floor = bool(run.content.get("random_init"))
-            rows.append(
-                Dots(_row_label(run, several_models), values, 100 * score["mean"], std, floor)
-            )
+            rows.append(Dots(_row_label(run, models), values, 100 * score["mean"], std, floor))
             if is_number(score["chance"]):
                 chances.append(100 * score["chance"])
         if rows:
@@ -101,10 +100,21 @@ def _loss_lines(run: RunRecord) -> list[Line]:
     return lines
 
 
-def _row_label(run: RunRecord, several_models: bool) -> str:
+def _short_names(models: Collection[str]) -> dict[str, str]:
+    """model → its name without the parts, between hyphens, with which all of them begin."""
+    if len(models) < 2:
+        return dict.fromkeys(models, "")
+    parts = {model: model.split("-") for model in models}
+    columns = zip(*parts.values(), strict=False)
+    same = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    return {model: "-".join(found[same:]) or found[-1] for model, found in parts.items()}
+
+
+def _row_label(run: RunRecord, models: Mapping[str, str]) -> str:
     encoder = encoder_label(run).split(" (")[0]
     label = fusion_label(run).split(", gate")[0]
     label += ")" if label.count("(") > label.count(")") else ""
     if encoder != "pretrained":
         label = f"{label}, {encoder}"
-    return f"{model_name(run)}: {label}" if several_models else label
+    model = models[model_name(run)]
+    return f"{model}: {label}" if model else label

@@ -9,6 +9,7 @@ from bbert.probe.results import headlines, labels
 from bbert.report.chart import Chart, Line, LineChart, PointSet, ScatterChart
 from bbert.report.probe_tables import LAYERED, NAMES, PORTRAIT, sentence
 from bbert.report.records import RunRecord, is_number
+from bbert.report.transfer_tables import random_layers
 
 MOST_LINES = 5
 """Lines of a figure beside the floor."""
@@ -131,7 +132,7 @@ def _points(
         if is_number(row[key]) and is_number(row["score"]) and (row.get("zero_shot", 1)
                                                                 or not zero_shot):  # fmt: skip
             layers = row.get("random_init")
-            label = f"{row['model']}, layers {layers} random" if layers else str(row["model"])
+            label = str(row["model"]) + (f", {random_layers(str(layers))}" if layers else "")
             sets.setdefault(label, []).append((row[key], 100 * row["score"]))
     return sets
 

@@ -5,12 +5,13 @@ Values are shares of 1 as in `results.json`. An empty cell says why under the ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bbert.probe.results import headlines, labels
 from bbert.report.records import RunRecord, is_number
-from bbert.report.table import NOTHING, Cell, Column, Table, number, words
+from bbert.report.table import NOTHING, Cell, Column, Table, fixed, number, words
+from bbert.report.transfer_tables import random_layers
 
 NAMES = {
     "cka": "CKA", "retrieval": "Sentence translation", "translation": "Word translation",
@@ -27,6 +28,8 @@ PORTRAIT = {
     "translation": "sentence translation",
 }
 """Measure of a portrait → what the page calls it."""
+
+_BOTH = ", both directions"
 
 
 def probe_records(records: Iterable[RunRecord], *probes: str) -> list[RunRecord]:
@@ -62,6 +65,7 @@ def layer_table(run: RunRecord, number_in_page: int) -> Table:
         for entry in entries:
             cells += [_value_cell(entry["fused"] or {}, run), _floor_cell(entry["fused"] or {})]
         rows.append(tuple(cells))
+    rows += _embedding_table_rows(run, entries)
     return Table(
         f"probe-layers-{number_in_page}",
         f"{NAMES[content['probe']]} by layer ({content['variant']}): {content['model']}",
@@ -154,7 +158,10 @@ def typology_table(run: RunRecord, number_in_page: int) -> Table:
     columns = (Column("Pairs of languages"), Column("Mean, %", True), Column("Std", True),
                Column("Pairs", True))  # fmt: skip
     named = [(f"{r['train']} → {r['eval']}", r) for r in content["by_order"]]
-    named += [(f"{r['shared']} features shared", r) for r in content["by_shared_features"]]
+    named += [
+        (f"{r['shared']} feature{'' if r['shared'] == 1 else 's'} shared", r)
+        for r in content["by_shared_features"]
+    ]
     rows = tuple(
         (words(name, run.anchor), _percent(r["mean"], r["reason"] or ""), _percent(r["std"]),
          number(r["pairs"]))
@@ -209,7 +216,8 @@ def _interval(found: Mapping[str, Any], times: int = 1) -> Cell:
     if not is_number(found["low"]) or not is_number(found["high"]):
         return words(None)
     digits = 1 if times > 1 else 2
-    return words(f"{times * found['low']:.{digits}f} to {times * found['high']:.{digits}f}")
+    low, high = (fixed(times * found[end], digits) for end in ("low", "high"))
+    return words(f"{low} to {high}")
 
 
 def _value_cell(found: Mapping[str, Any], run: RunRecord) -> Cell:
@@ -217,8 +225,10 @@ def _value_cell(found: Mapping[str, Any], run: RunRecord) -> Cell:
     if not is_number(value):
         return Cell(NOTHING, note=str(found.get("reason") or "not measured"))
     low, high = found.get("low"), found.get("high")
-    interval = f" [{low:.3f}, {high:.3f}]" if is_number(low) and is_number(high) else ""
-    return Cell(f"{value:.3f}{interval}", value, run.anchor)
+    interval = ""
+    if is_number(low) and is_number(high):
+        interval = f" [{fixed(low, 3)}, {fixed(high, 3)}]"
+    return Cell(f"{fixed(value, 3)}{interval}", value, run.anchor)
 
 
 def _floor_cell(found: Mapping[str, Any]) -> Cell:
@@ -226,25 +236,41 @@ def _floor_cell(found: Mapping[str, Any]) -> Cell:
     if not is_number(floor):
         return words(None)
     highest = found.get("floor_high")
-    note = f"highest of the shuffles: {highest:.3f}" if is_number(highest) else ""
-    return Cell(f"{floor:.3f}", floor, note=note, emphasis="floor")
+    note = f"highest of the shuffles: {fixed(highest, 3)}" if is_number(highest) else ""
+    return Cell(fixed(floor, 3), floor, note=note, emphasis="floor")
 
 
 def _layer_note(run: RunRecord, entries: Sequence[Mapping[str, Any]]) -> str:
     content = run.content
-    note = f"n = {content['n']:,}, seed {content.get('seed')}; 95 % bootstrap interval in brackets."
-    if is_number(content.get("chance")):
-        note += f" Chance {100 * content['chance']:.2f} %."
-    tables = [
-        e for e in content["measurements"]
-        if len(e["layers"]) == 1 and e["measure"].endswith("both directions")
-    ]  # fmt: skip
-    for entry in tables:
-        value = entry["layers"][0]["value"]
-        if is_number(value):
-            name = f"{'–'.join(entry['languages'])}, {entry['model']}"
-            note += f" {name}, {entry['measure']}: {100 * value:.1f} %."
+    sizes = sorted({e["n"] for e in entries})
+    n = f"{sizes[0]:,}" + (f" to {sizes[-1]:,}" if len(sizes) > 1 else "")
+    note = f"n = {n}, seed {content.get('seed')}; 95 % bootstrap interval in brackets."
+    chances = sorted({100 * e["chance"] for e in entries if is_number(e["chance"])})
+    if chances:
+        several = f" to {chances[-1]:.2f}" if len(chances) > 1 else ""
+        note += f" Chance {chances[0]:.2f}{several} %."
     return note + _reasons([layer for e in entries for layer in e["layers"]])
+
+
+def _embedding_table_rows(
+    run: RunRecord, entries: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Cell, ...]]:
+    """Measures of the embedding table itself, which has no layers: one row a measure."""
+    found: dict[str, dict[tuple[str, ...], Mapping[str, Any]]] = {}
+    for entry in run.content["measurements"]:
+        if len(entry["layers"]) == 1 and entry["measure"].endswith(_BOTH):
+            measures = found.setdefault(entry["measure"].removesuffix(_BOTH), {})
+            measures[_of_whom(entry)] = entry["layers"][0]
+    for measure, values in found.items():
+        cells = [Cell(measure.removeprefix("in the "), anchor=run.anchor)]
+        for entry in entries:
+            value = values.get(_of_whom(entry), {})
+            cells += [_value_cell(value, run), _floor_cell(value)]
+        yield tuple(cells)
+
+
+def _of_whom(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    return (str(entry["model"]), *entry["languages"])
 
 
 def _reasons(found: Iterable[Mapping[str, Any]]) -> str:
@@ -255,7 +281,7 @@ def _reasons(found: Iterable[Mapping[str, Any]]) -> str:
 def _percent(value: Any, reason: str = "") -> Cell:
     if not is_number(value):
         return Cell(NOTHING, note=reason)
-    return Cell(f"{100 * value:.1f}", value)
+    return Cell(fixed(100 * value, 1), value)
 
 
 def _layer(layer: Any) -> str:
@@ -264,7 +290,7 @@ def _layer(layer: Any) -> str:
 
 def _encoder(found: Mapping[str, Any]) -> str:
     layers = found["random_init"]
-    return f"{found['model']}, layers {layers} random" if layers else found["model"]
+    return str(found["model"]) + (f", {random_layers(str(layers))}" if layers else "")
 
 
 def _span(row: Mapping[str, Any]) -> str:

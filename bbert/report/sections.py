@@ -89,8 +89,8 @@ def sections_of(
                 "order and the choice of words, and sentences before and after."
             )
             yield Section("inside", "Inside the corpora", lead, tuple(inside))
-    yield Section("runs", "What was run", "Corpora, models and transfer runs, the oldest first.",
-                  (run_table(records),))  # fmt: skip
+    lead = "Corpora, models, transfer runs and probes, the oldest first."
+    yield Section("runs", "What was run", lead, (run_table(records),))
 
 
 def _reproduced(reproductions: Sequence[Reproduction]) -> Iterator[Section]:

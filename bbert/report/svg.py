@@ -24,9 +24,10 @@ from bbert.report.chart import (
     ticks,
 )
 
-WIDTH = 440
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 22, 12, 44
+WIDTH = 410  # on a page of 400 pixels text is then 12 pixels high
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 22, 12, 44
 _DOT_LEFT = 164
+_NARROW, _WIDE = "fijlrt.,:;()[]|-' ", "mwMW%…"
 _PLOT_HEIGHT = 220
 _LEGEND_ROW, _DOT_ROW, _GROUP_HEAD = 20, 22, 24
 _NUM_STYLES = 6
@@ -161,7 +162,7 @@ def _dots(chart: DotChart) -> tuple[str, int]:
         for row in group.rows:
             middle = y + _DOT_ROW / 2
             kind = "floor" if row.floor else "s0"
-            parts.append(_text(_DOT_LEFT - 8, middle + 4, _shortened(row.label), "end"))
+            parts.append(_text(_DOT_LEFT - 8, middle + 4, _fitting(row.label), "end"))
             parts.append(f'<g class="dot {kind}"><title>{escape(_spoken(row))}</title>')
             if row.std is not None:
                 low, high = max(row.mean - row.std, 0), min(row.mean + row.std, 100)
@@ -199,13 +200,13 @@ def _measures(chart: MeasureChart) -> tuple[str, int]:
         parts.append(_text(x_of(value), bottom + 18, _short(value), "middle"))
     parts.append(_text((_DOT_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
     for label, rows in chart.groups:
-        parts.append(_text(4, y + 17, _shortened(label, 56), "start", "strong"))
+        parts.append(_text(4, y + 17, _fitting(label, WIDTH - 16), "start", "strong"))
         y += _GROUP_HEAD
         for row in rows:
             middle = y + _DOT_ROW / 2
             spoken = f"{row.label}: {row.value:.4g}"
             spoken += "" if row.expected is None else f", {row.expected:.4g} expected"
-            parts.append(_text(_DOT_LEFT - 8, middle + 4, _shortened(row.label), "end"))
+            parts.append(_text(_DOT_LEFT - 8, middle + 4, _fitting(row.label), "end"))
             parts.append(f'<g class="dot s0"><title>{escape(spoken)}</title>')
             parts.append(f'<path d="M{x_of(0):.1f} {middle:.1f}H{x_of(row.value):.1f}"/>')
             parts.append(f'<circle cx="{x_of(row.value):.1f}" cy="{middle:.1f}" r="4"/></g>')
@@ -224,11 +225,10 @@ def _matrix(chart: MatrixChart) -> tuple[str, int]:
     width = min(120.0, (WIDTH - left - 4) / number)
     height = 34.0
     parts: list[str] = []
-    room = int(width / 7.5)
     for i, label in enumerate(chart.labels):
         x, y = left + width * (i + 0.5), top + height * (i + 0.5)
-        parts.append(_text(x, top - 9, _shortened(label, room), "middle", "strong"))
-        parts.append(_text(left - 8, y + 5, _shortened(label, 12), "end", "strong"))
+        parts.append(_text(x, top - 9, _fitting(label, width), "middle", "strong"))
+        parts.append(_text(left - 8, y + 5, _fitting(label, left - 8), "end", "strong"))
         for j, (text, share) in enumerate(chart.cells[i]):
             x, y = left + width * j, top + height * i
             parts.append(
@@ -255,7 +255,8 @@ def _legend(labels: list[str], top: float, marks: list[str] | None = None) -> tu
     parts: list[str] = []
     x, y = float(_LEFT), top
     for index, label in enumerate(labels):
-        width = 44 + 7.6 * len(label)
+        label = _fitting(label, WIDTH - _LEFT - 34)
+        width = 44 + _width(label)
         if x > _LEFT and x + width > WIDTH - _RIGHT:
             x, y = float(_LEFT), y + _LEGEND_ROW
         if marks is None:
@@ -279,8 +280,10 @@ def _scale(
 
 def _spread(low: float, high: float) -> tuple[float, float]:
     """An interval wide enough for ticks: values that hardly differ are set in its middle."""
-    size = max(abs(low), abs(high), 1e-6)
-    return (low, high) if high - low > 1e-6 * size else (low - size / 2, high + size / 2)
+    size = max(abs(low), abs(high))
+    if high - low > 1e-6 * max(size, 1e-6):
+        return low, high
+    return (low - size / 2, high + size / 2) if size > 1e-6 else (0.0, 1.0)
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
@@ -297,8 +300,19 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
-def _shortened(label: str, most: int = 22) -> str:
-    return label if len(label) <= most else label[: most - 1] + "…"
+def _width(label: str) -> float:
+    """About how wide a label is, rather too wide: 13.5 pixels of a sans-serif."""
+    return sum(4.9 if c in _NARROW else 12.5 if c in _WIDE else 8.6 for c in label)
+
+
+def _fitting(label: str, room: float = _DOT_LEFT - 10) -> str:
+    """The label with its middle left out where it is wider than `room`: both ends tell apart."""
+    if _width(label) <= room:
+        return label
+    first, last = label[: len(label) // 2], label[len(label) // 2 :]
+    while _width(f"{first}…{last}") > room and len(first) + len(last) > 2:
+        first, last = (first[:-1], last) if len(first) > len(last) else (first, last[1:])
+    return f"{first}…{last}"
 
 
 def _spoken(row: Dots) -> str:

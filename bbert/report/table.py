@@ -125,7 +125,13 @@ def number(value: Any, digits: int | None = None, anchor: str = "") -> Cell:
         return Cell(NOTHING, anchor=anchor)
     if digits is None:
         digits = 0 if isinstance(value, int) or abs(value) >= 1000 else 2
-    return Cell(f"{value:,.{digits}f}", value, anchor)
+    return Cell(fixed(value, digits), value, anchor)
+
+
+def fixed(value: float, digits: int) -> str:
+    """A number with so many decimals; one that rounds to zero has no sign."""
+    shown = f"{value:,.{digits}f}"
+    return shown.lstrip("-") if not shown.strip("-0.,") else shown
 
 
 def words(value: Any, anchor: str = "") -> Cell:

@@ -79,7 +79,14 @@ def encoder_label(record: RunRecord) -> str:
     layers = "+".join(map(str, layers)) if isinstance(layers, list) else str(layers)
     init = record.content.get("init") or record.config.get("init")
     kind = f" (init {init})" if init else ""
-    return f"random encoder{kind}" if layers == "all" else f"layers {layers} random{kind}"
+    return f"{random_layers(layers)}{kind}"
+
+
+def random_layers(layers: str) -> str:
+    """What is random of an encoder, in words: all of it, one layer, or some."""
+    if layers == "all":
+        return "random encoder"
+    return f"layer{'' if layers.isdigit() else 's'} {layers} random"
 
 
 def fusion_label(record: RunRecord) -> str:

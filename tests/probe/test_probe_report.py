@@ -15,6 +15,7 @@ from bbert.probe.runs_config import GapConfig, PortraitConfig, TypologyConfig
 from bbert.report.chart import PointSet, ScatterChart
 from bbert.report.config import ReportConfig
 from bbert.report.run import run as write_report
+from bbert.report.run import tables_of
 from bbert.report.svg import draw
 
 
@@ -38,6 +39,21 @@ def test_layers_stand_with_floor_and_interval_and_an_empty_cell_says_why(work):
     assert rows[1]["reason"] == "the vectors hold NaN"
     drawing = next((report.path / "figures").glob("figure-probe-*.svg")).read_text()
     ElementTree.fromstring(drawing)
+
+
+def test_measures_of_the_embedding_table_are_rows_below_the_layers(work):
+    values = {("tiny", None, "en", "es"): [0.25, 0.5], ("tiny", None, "en", "hi"): [0.1, 0.2]}
+    path = write_probe(work, "words", "translation", values=values) / "results.json"
+    content = json.loads(path.read_text())
+    table = {**content["measurements"][1], "measure": "in the embedding table: l2, both directions"}
+    table["layers"] = [{**table["layers"][0], "value": 0.125, "low": None, "floor": -1e-5}]
+    content["measurements"].append(table)
+    path.write_text(json.dumps(content))
+    report = write_report(ReportConfig())
+    (found,) = [t for t in tables_of(report) if t.identifier.startswith("probe-layers-")]
+    assert [cell.text for cell in found.rows[-1]] == [
+        "embedding table: l2", "–", "–", "0.125", "0.000",
+    ]  # fmt: skip
 
 
 def test_every_probe_has_its_place_on_the_page(work, tiny_run, english, tmp_path):

@@ -12,7 +12,8 @@ import pytest
 
 def write_run(work: Path, stage: str, name: str, file: str, content: str, **manifest: Any) -> Path:
     """A complete run directory with the manifest keys of the stage contract."""
-    folders = {"corpus": "corpora", "pretrain": "models", "finetune": "transfer"}
+    folders = {"corpus": "corpora", "pretrain": "models", "finetune": "transfer",
+               "probe": "probes"}  # fmt: skip
     path = work / folders[stage] / name
     path.mkdir(parents=True)
     (path / file).write_text(content, encoding="utf-8")
@@ -139,12 +140,35 @@ def write_transfer(
     )  # fmt: skip
 
 
+def write_probe(work: Path, name: str, values: list[float]) -> Path:
+    """CKA of a model at its layers, and of a random encoder, far below it."""
+    entries = [
+        {
+            "model": model, "transfer": None, "random_init": None, "languages": ["enfake", "en"],
+            "measure": "cka", "n": 500, "chance": None, "fused": None,
+            "layers": [
+                {"layer": i, "value": v * scale, "floor": -1e-4, "low": v * scale - 0.02,
+                 "high": v * scale + 0.02, "floor_high": 0.01, "reason": None}
+                for i, v in enumerate(values)
+            ],
+        }
+        for model, scale in (("sample", 1.0), ("sample, random encoder", 0.2))
+    ]  # fmt: skip
+    content = {
+        "probe": "cka", "variant": "debiased", "model": "sample", "languages": ["enfake", "en"],
+        "measure": "cka", "n": 500, "seed": 0, "chance": None, "definition": "CKA of sentences",
+        "layers": entries[0]["layers"], "measurements": entries,
+    }  # fmt: skip
+    return write_run(work, "probe", name, "results.json", json.dumps(content))
+
+
 class MadeRuns:
     """The writers above, for tests that need another run."""
 
     corpus = staticmethod(write_corpus)
     model = staticmethod(write_model)
     transfer = staticmethod(write_transfer)
+    probe = staticmethod(write_probe)
 
 
 @pytest.fixture

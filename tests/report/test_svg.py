@@ -20,7 +20,7 @@ from bbert.report.chart import (
     thinned,
     ticks,
 )
-from bbert.report.svg import WIDTH, draw, palette
+from bbert.report.svg import WIDTH, _fitting, _width, draw, palette
 
 VALUES = st.floats(-1e9, 1e9, allow_subnormal=False)
 
@@ -104,3 +104,18 @@ def test_dots_show_seeds_mean_floor_and_chance():
     titles = [element.text for element in root.iter("title")]
     assert "last: 80.0 ± 10.0 (3 seeds)" in titles
     assert "chance 3.0" in titles
+
+
+def test_values_that_are_all_zero_have_an_axis_in_plain_numbers():
+    chart = line_chart([(0, 0.0), (1, 0.0)])
+    texts = [element.text for element in ElementTree.fromstring(draw(chart)).iter("text")]
+    assert "1" in texts
+    assert not [text for text in texts if "e-" in text]
+
+
+@given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=80))
+def test_a_long_label_keeps_both_of_its_ends(first: str, middle: str, last: str):
+    label = f"A{first}{middle}{last}Z"
+    fitted = _fitting(label, 100)
+    assert fitted == label or (fitted[0], fitted[-1], fitted.count("…") > 0) == ("A", "Z", True)
+    assert fitted == label or _width(fitted) <= 100
