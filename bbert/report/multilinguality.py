@@ -119,6 +119,8 @@ def _measured(run: RunRecord) -> list[tuple[str, Pair]]:
     found: dict[tuple[str, Pair], None] = {}
     for row in run.content["rows"]:
         for measure in (SENTENCES, WORDS):
+            if not any(key.startswith(measure) for key in row):  # most rows only have a loss
+                continue
             for pair in layers(row, measure):
                 known = is_number(row.get(chance_key(measure, pair)))
                 if known and (measure, (pair[1], pair[0])) not in found:

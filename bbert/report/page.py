@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,12 @@ def provenance(record: RunRecord, records: Sequence[RunRecord], report_folder: P
         tuple(shown),
         record.problem or "",
     )
+
+
+def shortened(runs: Sequence[Provenance]) -> list[Provenance]:
+    """The entries without configurations and inputs, for a page over very many runs."""
+    elsewhere = ("left out for the size of the page: see manifest.json in the folder",)
+    return [replace(run, config="", inputs=elsewhere if run.inputs else ()) for run in runs]
 
 
 def html_page(

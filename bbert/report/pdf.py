@@ -8,23 +8,32 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 _DOCUMENT = """#set document(date: none)
 #set page(width: auto, height: auto, margin: 0pt)
-#image("figure.svg")
+#image("NAME.svg")
 """
 
 
-def write_pdf(drawing: str, path: Path) -> None:
-    """Write a standalone SVG as a page of its own size."""
+def write_pdfs(drawings: Mapping[Path, str]) -> None:
+    """Write standalone SVGs, each as a page of its own size.
+
+    One compiler draws all of them: to look for the machine's fonts takes longer than a figure.
+    """
     import typst
 
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "figure.svg").write_text(in_light_colours(drawing), encoding="utf-8")
-        source = Path(folder) / "figure.typ"
-        source.write_text(_DOCUMENT, encoding="utf-8")
-        path.write_bytes(typst.compile(source, timestamp=0))
+        compiler = typst.Compiler(root=folder)
+        for number, (path, drawing) in enumerate(drawings.items()):
+            name = f"figure-{number}"  # a name of its own: the compiler remembers what it has read
+            (Path(folder) / f"{name}.svg").write_text(in_light_colours(drawing), encoding="utf-8")
+            source = Path(folder) / f"{name}.typ"
+            source.write_text(_DOCUMENT.replace("NAME", name), encoding="utf-8")
+            content = compiler.compile(source, timestamp=0)
+            assert isinstance(content, bytes)  # one document, not one file a page
+            path.write_bytes(content)
 
 
 def in_light_colours(drawing: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -51,6 +52,11 @@ class RunRecord:
     problem: str | None = None
     ordinal: int = 1
     statistics: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def resolved(self) -> Path:
+        """The run's folder without links, by which runs are told apart."""
+        return self.path.resolve()
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ same command writes the report anew: it holds no work of its own that could be l
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,8 +17,8 @@ from bbert import __version__
 from bbert.provenance import fingerprint
 from bbert.report.config import ReportConfig
 from bbert.report.latex import to_latex
-from bbert.report.page import html_page, markdown_page, provenance
-from bbert.report.pdf import write_pdf
+from bbert.report.page import html_page, markdown_page, provenance, shortened
+from bbert.report.pdf import write_pdfs
 from bbert.report.probe_tables import tidy_probe_table
 from bbert.report.records import STAGE_LABELS, RunRecord
 from bbert.report.reproduction import Reproduction, read_reproductions, run_names
@@ -32,11 +33,13 @@ from bbert.run_directory import (
     RunDirectory,
     open_run,
     read_json,
-    write_json_atomically,
 )
 from bbert.stage_config import DryRun, identity
 
 logger = logging.getLogger(__name__)
+
+MOST_PAGE_BYTES = 2_000_000
+"""Beyond it the entries of the runs do without what their manifests say too."""
 
 
 def run(config: ReportConfig) -> RunDirectory | DryRun:
@@ -130,17 +133,22 @@ def _write(
         (report.path / "tables" / f"{table.identifier}.tex").write_text(
             to_latex(table), encoding="utf-8"
         )
+    pdfs: dict[Path, str] = {}
     for chart in charts:
         drawing = draw(chart, standalone=True)
         (report.path / "figures" / f"{chart.identifier}.svg").write_text(drawing, encoding="utf-8")
-        write_pdf(drawing, report.path / "figures" / f"{chart.identifier}.pdf")
+        pdfs[report.path / "figures" / f"{chart.identifier}.pdf"] = drawing
+    write_pdfs(pdfs)
     (report.path / "report.md").write_text(
         markdown_page(title, subtitle, sections, runs), encoding="utf-8"
     )
     page = html_page(title, subtitle, with_fewer_figures(sections), runs)
+    if len(page.encode()) > MOST_PAGE_BYTES:
+        page = html_page(title, subtitle, with_fewer_figures(sections), shortened(runs))
     (report.path / "report.html").write_text(page, encoding="utf-8")
     content = {"title": title, "tables": [table.to_json() for table in tables]}
-    write_json_atomically(report.path / "report.json", content)
+    compact = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    (report.path / "report.json").write_text(f"{compact}\n", encoding="utf-8")
     report.counts = {
         "runs": sum(record.problem is None for record in records),
         "empty": sum(record.problem is not None for record in records),

@@ -65,7 +65,7 @@ def upstream_path(record: RunRecord) -> Path | None:
     folder = Path(written)
     if stage == "pretrain" and folder.name == "model":  # the weights' folder within the run
         folder = folder.parent
-    moved = record.path.resolve().parent.parent / STAGE_FOLDERS[stage] / folder.name
+    moved = record.resolved.parent.parent / STAGE_FOLDERS[stage] / folder.name
     for candidate in (folder, moved):  # a work folder may have been moved as a whole
         if (candidate / "manifest.json").is_file():
             return candidate.resolve()
@@ -75,7 +75,7 @@ def upstream_path(record: RunRecord) -> Path | None:
 def upstream(record: RunRecord, records: Sequence[RunRecord]) -> RunRecord | None:
     """The record among `records` that `record` was made from."""
     path = upstream_path(record)
-    return next((r for r in records if path is not None and r.path.resolve() == path), None)
+    return next((r for r in records if path is not None and r.resolved == path), None)
 
 
 def select_finished(work: Path, names: Sequence[str], further: Sequence[str]) -> list[RunRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from bbert.report.records import is_number
@@ -74,7 +74,13 @@ class Table:
         )
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """What `from_json` reads; of a cell only what is not its default."""
+        shallow = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            **shallow,
+            "columns": [asdict(column) for column in self.columns],
+            "rows": [[_cell_to_json(cell) for cell in row] for row in self.rows],
+        }
 
     def to_csv(self) -> str:
         """Exact values, one heading line, RFC 4180."""
@@ -110,6 +116,13 @@ class Table:
             floor = any(cell.emphasis == "floor" for cell in row)
             table.add_row(*(row[index].text for index in shown), style="dim" if floor else None)
         return table
+
+
+def _cell_to_json(cell: Cell) -> dict[str, Any]:
+    kept = {"text": cell.text} | ({} if cell.value is None else {"value": cell.value})
+    for key in ("anchor", "note", "emphasis"):
+        kept |= {key: getattr(cell, key)} if getattr(cell, key) else {}
+    return kept
 
 
 def _escape(text: str) -> str:

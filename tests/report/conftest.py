@@ -162,6 +162,23 @@ def write_probe(work: Path, name: str, values: list[float]) -> Path:
     return write_run(work, "probe", name, "results.json", json.dumps(content))
 
 
+def write_many(work: Path, amount: int) -> list[Path]:
+    """So many runs: for every 15 of them one corpus, four models, eight transfer and two probe
+    runs."""
+    paths: list[Path] = []
+    for group in range(amount // 15):
+        corpus = write_corpus(work, f"corpus-{group}")
+        models = [write_model(work, corpus, f"model-{group}-{i}") for i in range(4)]
+        scores = {"enfake": [0.9, 0.8], "en": [0.5, 0.6]}
+        transfers = [
+            write_transfer(work, models[i % 4], f"run-{group}-{i}", scores, task=task)
+            for i, task in enumerate(("ner", "pos") * 4)
+        ]
+        probes = [write_probe(work, f"probe-{group}-{i}", [0.1 * i] * 13) for i in range(2)]
+        paths += [corpus, *models, *transfers, *probes]
+    return paths
+
+
 class MadeRuns:
     """The writers above, for tests that need another run."""
 
@@ -169,6 +186,7 @@ class MadeRuns:
     model = staticmethod(write_model)
     transfer = staticmethod(write_transfer)
     probe = staticmethod(write_probe)
+    many = staticmethod(write_many)
 
 
 @pytest.fixture

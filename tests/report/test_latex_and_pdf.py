@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from bbert.report.chart import Line, LineChart
 from bbert.report.latex import escape, to_latex
-from bbert.report.pdf import in_light_colours, write_pdf
+from bbert.report.pdf import in_light_colours, write_pdfs
 from bbert.report.svg import draw
 from bbert.report.table import Cell, Column, Table
 
@@ -48,8 +49,9 @@ def test_a_figure_is_one_page_with_text_colours_and_the_same_bytes(tmp_path):
     lines = (Line("en", ((0, 7), (100, 3))),)
     chart = LineChart("figure-1", "Loss", "Loss over steps", "step", "loss", lines)
     drawing = draw(chart, standalone=True)
-    write_pdf(drawing, tmp_path / "a.pdf")
-    write_pdf(drawing, tmp_path / "b.pdf")
+    other = draw(replace(chart, title="Another"), standalone=True)
+    write_pdfs({tmp_path / "other.pdf": other, tmp_path / "a.pdf": drawing})
+    write_pdfs({tmp_path / "b.pdf": drawing})
     content = (tmp_path / "a.pdf").read_bytes()
     assert content.startswith(b"%PDF")
     assert content == (tmp_path / "b.pdf").read_bytes()

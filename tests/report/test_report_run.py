@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -235,18 +236,50 @@ def test_a_corpus_alone_and_a_model_without_measurements(work: Path, made):
     assert "models" in {table.identifier for table in tables_of(report(work, name="model"))}
 
 
-def test_hundreds_of_runs_stay_small_and_fast(work: Path, made):
-    import time
+OPENED = """
+import json, sys
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+from bbert.cli import main
+code = main(["report", "--quiet", "--work", sys.argv[1]])
+assert code == 0
+open(sys.argv[2], "w").write(json.dumps(opened))
+"""
+"""Runs `bbert report` and writes down every file that it opened."""
 
-    corpus = made.corpus(work)
-    models = [made.model(work, corpus, f"model-{i:03d}") for i in range(100)]
-    for i, model in enumerate(models):
-        made.transfer(work, model, f"ner-{i:03d}", {"enfake": [0.9, 0.8], "en": [0.5, 0.6]})
+
+def test_hundreds_of_runs_are_read_in_seconds_and_no_model_with_them(
+    work: Path, made, tmp_path: Path
+):
+    runs = made.many(work, 150)
+    for run_folder in runs:
+        (run_folder / "model").mkdir()
+        (run_folder / "model" / "model.safetensors").write_bytes(b"no weights")
     began = time.monotonic()
-    folder = report(work).path
-    assert time.monotonic() - began < 30
-    assert (folder / "report.html").stat().st_size < 2_000_000
-    assert "more figures are files" in (folder / "report.html").read_text()
+    subprocess.run([sys.executable, "-c", OPENED, work, tmp_path / "opened"], check=True)
+    assert time.monotonic() - began < 30  # four seconds where nothing else runs
+    opened = [Path(path) for path in json.loads((tmp_path / "opened").read_text())]
+    read = {path.name for path in opened if path.parent in runs}
+    assert read == {"manifest.json", "certificate.json", "metrics.jsonl", "results.json"}
+    assert not [path for path in opened if path.name == "model.safetensors"]
+    page = work / "reports" / "all" / "report.html"
+    assert page.stat().st_size < 2_000_000
+    assert "more figures are files" in page.read_text()
+    rows = Page(page.read_text()).tables["runs"]
+    assert len(rows) == 1 + len(runs) == 151
+
+
+def test_a_page_that_grows_too_large_leaves_configurations_to_the_manifests(
+    laboratory: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = (report(laboratory).path / "report.html").read_text()
+    monkeypatch.setattr("bbert.report.run.MOST_PAGE_BYTES", len(whole) - 1)
+    small = (report(laboratory, name="small").path / "report.html").read_text()
+    assert len(small) < len(whole)
+    assert "learning_rate: 0.001" in whole
+    assert "learning_rate: 0.001" not in small
+    assert "see manifest.json in the folder" in small
+    assert Page(small).tables == Page(whole).tables
 
 
 def test_dry_run_writes_nothing(laboratory: Path):
