@@ -11,8 +11,7 @@ epoch and says so. Memory is what belongs to the process alone (RssAnon): mapped
 of the file system's cache, which the system takes back when it needs them. Seconds of processor
 time are what the wall clock would say on one thread (OMP_NUM_THREADS=1) of an idle machine.
 
-`--parts` times the two pieces of a step that were written for it, each beside the usual way: the
-BiLSTM beside a packed `nn.LSTM`, the CRF's gradient beside autograd through the same recursion.
+`--parts` times the two pieces of a step, the BiLSTM beside a packed `nn.LSTM`, and the CRF.
 """
 
 from __future__ import annotations
@@ -142,7 +141,7 @@ def anonymous_megabytes() -> float:
 
 
 def compare_parts(hidden: int, size: int) -> None:
-    """One step of the BiLSTM and of the CRF beside the usual way, for some sentence lengths."""
+    """One step of the BiLSTM, of a packed one and of the CRF, for some sentence lengths."""
     from bbert.finetune.heads.bilstm import BiLstm
     from bbert.finetune.heads.bioul import constraints
 
@@ -166,19 +165,8 @@ def compare_parts(hidden: int, size: int) -> None:
             "BiLSTM": lambda w=words, n=lengths: own(w, n).sum(),
             "packed nn.LSTM": packed,
             "CRF": lambda s=scores, t=tags, n=num_words: crf.log_likelihood(s, t, n).sum(),
-            "CRF by autograd": lambda s=scores, n=num_words: by_autograd(crf, s, n).sum(),
         }
         print(f"{width} words: " + ", ".join(f"{k} {timed(f):.2f}" for k, f in steps.items()))
-
-
-def by_autograd(crf: LinearChainCrf, scores_SWC: Tensor, num_words_S: Tensor) -> Tensor:
-    """The log-partition as one writes it without a thought for its gradient."""
-    alpha_SC = scores_SWC[:, 0]
-    for word in range(1, scores_SWC.shape[1]):
-        reached_SC = torch.logsumexp(alpha_SC.unsqueeze(2) + crf.transitions, dim=1)
-        goes_on_S1 = (word < num_words_S).unsqueeze(1)
-        alpha_SC = torch.where(goes_on_S1, reached_SC + scores_SWC[:, word], alpha_SC)
-    return torch.logsumexp(alpha_SC, dim=1)
 
 
 def timed(step: Callable[[], Tensor], rounds: int = 30) -> float:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
+from tiny_task_files import ner_sentences, write_columns
 
 from bbert.cli import main, parse
 from bbert.finetune.plan import make_plan
@@ -68,29 +67,62 @@ def test_scores_are_those_of_seqeval_on_the_predictions(bert: Path, ner_data: Pa
     assert content["contamination"] is not None
 
 
-def test_a_run_killed_in_the_feature_pass_or_in_training_ends_the_same(
-    bert: Path, ner_data: Path, tmp_path: Path
-):
-    typed = ["--model", str(bert), "--data", str(ner_data), "--train-lang", "en", "--eval-langs",
-             "en", "--epochs", "25", "--patience", "25", "--seeds", "2"]  # fmt: skip
+KILLED = """
+import os, signal, sys
+import torch
+from bbert.cli import main
+from bbert.finetune import feature_files
+
+write, step, steps = feature_files.write_json_atomically, torch.optim.AdamW.step, []
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def written(path, content):
+    write(path, content)
+    if where == "features" and content.get("rows") == 512:
+        die()
+
+def stepped(self, *arguments):
+    steps.append(1)
+    if where == "training" and len(steps) == number:
+        die()
+    return step(self, *arguments)
+
+where, number = sys.argv[1], int(sys.argv[2])
+feature_files.write_json_atomically, torch.optim.AdamW.step = written, stepped
+sys.exit(main(sys.argv[3:]))
+"""
+"""Runs the command and kills itself after 512 sentences of features, or in the step of a number."""
+
+
+def test_a_run_killed_in_the_feature_pass_or_in_training_ends_the_same(bert: Path, tmp_path: Path):
+    data = tmp_path / "panx"
+    for seed, (name, number) in enumerate({"train": 700, "dev": 30, "test": 30}.items()):
+        write_columns(data / f"{name}-en.tsv", ner_sentences(number, seed))
+    typed = ["--model", str(bert), "--data", str(data), "--train-lang", "en", "--eval-langs",
+             "en", "--epochs", "2", "--seeds", "2"]  # fmt: skip
     whole = finetune(*typed, name="run", work=tmp_path / "whole")
     work = tmp_path / "killed"
-    command = [sys.executable, "-m", "bbert", "finetune", "--work", str(work), "--name", "run",
-               *QUICK, *typed]  # fmt: skip
+    steps_of_a_seed = 2 * -(-700 // 16)
 
-    def kill_when(sign: str) -> None:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while not list(work.glob(sign)):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    def killed(where: str, step: int = 0) -> None:
+        command = ["finetune", "--work", str(work), "--name", "run", *QUICK, *typed]
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, where, str(step), *command], capture_output=True
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
 
-    kill_when("features/*/*.partial")
-    kill_when("transfer/run.partial/.steps/seed-0.json")
+    killed("features")
+    (progress,) = work.glob("features/*/progress.json")
+    assert json.loads(progress.read_text())["rows"] == 512  # of 700
+    killed("training", steps_of_a_seed + 60)  # in the second epoch of the second seed
+    assert not list(work.glob("features/*/*.partial"))
+    seeds = [file.name for file in work.glob("transfer/run.partial/.steps/seed-*.json")]
+    assert seeds == ["seed-0.json"]
+    written = {p: p.stat().st_mtime_ns for p in work.rglob("*.f16")}
     assert same_results(whole, finetune(*typed, name="run", work=work))
+    assert all(path.stat().st_mtime_ns == when for path, when in written.items())
 
 
 def test_cells_and_seeds_take_the_same_features(bert: Path, ner_data: Path, work: Path, caplog):
