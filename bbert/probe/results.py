@@ -122,6 +122,24 @@ def labels(content: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def by_pair(content: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+    """The headlines with their names, as they can be read together: (of what, [(name, entry)]).
+
+    Several models of several pairs of languages are a group for every pair, "en–ru" its name; else
+    all are one group without a name.
+    """
+    entries, names = headlines(content), labels(content)
+    pairs = list(dict.fromkeys("–".join(e["languages"]) for e in entries))
+    if len(pairs) == 1 or len({e["model"] for e in entries}) == 1:
+        return [("", list(zip(names, entries, strict=True)))]
+    return [
+        (pair, [(name.removeprefix(f"{pair}, "), entry)
+                for name, entry in zip(names, entries, strict=True)
+                if "–".join(entry["languages"]) == pair])
+        for pair in pairs
+    ]  # fmt: skip
+
+
 def write_layers(path: Path, content: Mapping[str, Any]) -> None:
     """Every number of results.json as one row."""
     with path.open("w", encoding="utf-8", newline="") as stream:

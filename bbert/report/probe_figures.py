@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bbert.probe.results import headlines, labels
+from bbert.probe.results import by_pair
 from bbert.report.chart import Chart, Line, LineChart, PointSet, ScatterChart
+from bbert.report.layer_tables import title_of
 from bbert.report.probe_tables import LAYERED, NAMES, PORTRAIT, sentence
 from bbert.report.records import RunRecord, is_number
 from bbert.report.transfer_tables import random_layers
 
-MOST_LINES = 5
+MOST_LINES = 7
 """Lines of a figure beside the floor."""
 
 
-def probe_chart(run: RunRecord, number_in_page: int) -> Chart | None:
-    """The figure of a probe run; None where it has no number to draw."""
-    probe = run.content["probe"]
-    if probe in LAYERED:
+def probe_charts(run: RunRecord, number_in_page: int) -> list[Chart]:
+    """The figures of a probe run; none where it has no number to draw."""
+    if run.content["probe"] in LAYERED:
         return _layers(run, number_in_page)
+    chart = _chart(run, number_in_page)
+    return [chart] if chart else []
+
+
+def _chart(run: RunRecord, number_in_page: int) -> Chart | None:
+    probe = run.content["probe"]
     if probe == "portrait":
         return _portrait(run, number_in_page)
     if probe == "gap":
@@ -34,24 +40,37 @@ def probe_chart(run: RunRecord, number_in_page: int) -> Chart | None:
     return None
 
 
-def _layers(run: RunRecord, number_in_page: int) -> LineChart | None:
-    """The headline measure of up to five models or pairs, with the floor of the first."""
+def _layers(run: RunRecord, number_in_page: int) -> list[Chart]:
+    """The headline measure, a figure for every pair of languages where models are compared too."""
+    groups = by_pair(run.content)
+    charts: list[Chart] = []
+    for index, (pair, named) in enumerate(groups, start=1):
+        number = str(number_in_page) if len(groups) == 1 else f"{number_in_page}-{index}"
+        chart = _layers_of(run, number, pair, named)
+        charts += [chart] if chart else []
+    return charts
+
+
+def _layers_of(
+    run: RunRecord, number: str, pair: str, named: Sequence[tuple[str, Mapping[str, Any]]]
+) -> LineChart | None:
+    """At most `MOST_LINES` models or pairs, with the floor of the first."""
     content = run.content
-    entries = headlines(content)
     lines = []
-    for entry, name in list(zip(entries, labels(content), strict=True))[:MOST_LINES]:
+    for name, entry in named[:MOST_LINES]:
         points = _over_layers(entry["layers"], "value")
         lines += [Line(name, points)] if points else []
-    floor = _over_layers(entries[0]["layers"], "floor")
+    first = named[0][1]
+    floor = _over_layers(first["layers"], "floor")
     if not lines:
         return None
     lines += [Line("shuffled pairs", floor)] if floor else []
-    further = len(entries) - MOST_LINES
+    further = len(named) - MOST_LINES
     left_out = f" {further} further ones are in the table." if further > 0 else ""
     return LineChart(
-        f"figure-probe-{number_in_page}",
-        f"{NAMES[content['probe']]} by layer ({content['variant']}): {content['model']}",
-        f"{sentence(content.get('definition', ''))}; n = {content['n']:,}. Layer 0 is the "
+        f"figure-probe-{number}",
+        title_of(run, pair),
+        f"{sentence(content.get('definition', ''))}; n = {first['n']:,}. Layer 0 is the "
         f"embeddings; the floor is that of the first line.{left_out}",
         "layer",
         "share translated" if content["probe"] in ("retrieval", "translation") else

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bbert.report.chart import Chart
-from bbert.report.probe_figures import probe_chart
+from bbert.report.layer_tables import layer_tables
+from bbert.report.probe_figures import probe_charts
 from bbert.report.probe_tables import (
     LAYERED,
     gap_table,
-    layer_table,
     overlap_tables,
     portrait_table,
     probe_records,
@@ -31,9 +31,11 @@ def probe_blocks(records: Sequence[RunRecord]) -> list[Chart | Table]:
     blocks: list[Chart | Table] = []
     runs = [run for probe in _ORDER for run in probe_records(records, probe)]
     for place, run in enumerate(runs, start=1):
-        chart = probe_chart(run, place)
-        blocks += [chart] if chart else []
-        blocks += _tables(run, place)
+        charts, tables = probe_charts(run, place), _tables(run, place)
+        if len(charts) == len(tables):  # a figure and a table of every pair of languages
+            blocks += [block for both in zip(charts, tables, strict=True) for block in both]
+        else:
+            blocks += [*charts, *tables]
     return blocks
 
 
@@ -42,6 +44,6 @@ def _tables(run: RunRecord, place: int) -> list[Table]:
     if probe == "overlap":
         return overlap_tables(run, place)
     if probe in LAYERED:
-        return [layer_table(run, place)]
+        return layer_tables(run, place)
     one = {"gap": gap_table, "typology": typology_table, "portrait": portrait_table}[probe]
     return [one(run, place)]

@@ -1,14 +1,13 @@
-"""Tables of the probes: layers, correlations, overlap, word order, the portrait of a model.
+"""Tables of the probes: correlations, overlap, word order, the portrait of a model.
 
 Values are shares of 1 as in `results.json`. An empty cell says why under the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bbert.probe.results import headlines, labels
 from bbert.report.records import RunRecord, is_number
 from bbert.report.table import NOTHING, Cell, Column, Table, fixed, number, words
 from bbert.report.transfer_tables import random_layers
@@ -29,8 +28,6 @@ PORTRAIT = {
 }
 """Measure of a portrait → what the page calls it."""
 
-_BOTH = ", both directions"
-
 
 def probe_records(records: Iterable[RunRecord], *probes: str) -> list[RunRecord]:
     """The usable probe runs, of the named probes where any are named."""
@@ -46,56 +43,6 @@ def sentence(text: Any) -> str:
     return str(text)[:1].upper() + str(text)[1:]
 
 
-def layer_table(run: RunRecord, number_in_page: int) -> Table:
-    """Layers as rows; value with interval and floor of every model and pair of languages."""
-    content = run.content
-    entries = headlines(run.content)
-    columns = [Column("Layer", True)]
-    for name in labels(run.content):
-        columns += [Column(name, True), Column(f"floor {name}", True)]
-    rows = []
-    for layer in range(max(len(e["layers"]) for e in entries)):
-        cells = [Cell(str(layer), layer, run.anchor)]
-        for entry in entries:
-            found = entry["layers"][layer] if layer < len(entry["layers"]) else {}
-            cells += [_value_cell(found, run), _floor_cell(found)]
-        rows.append(tuple(cells))
-    if any(e["fused"] for e in entries):
-        cells = [Cell("fused", anchor=run.anchor)]
-        for entry in entries:
-            cells += [_value_cell(entry["fused"] or {}, run), _floor_cell(entry["fused"] or {})]
-        rows.append(tuple(cells))
-    rows += _embedding_table_rows(run, entries)
-    return Table(
-        f"probe-layers-{number_in_page}",
-        f"{NAMES[content['probe']]} by layer ({content['variant']}): {content['model']}",
-        tuple(columns),
-        tuple(rows),
-        _layer_note(run, entries),
-        f"{sentence(content.get('definition', ''))}. Layer 0 is the embeddings.",
-    )
-
-
-def tidy_probe_table(records: Sequence[RunRecord]) -> Table | None:
-    """Every number of every probe of layers as one row, for CSV."""
-    shared = ("measure", "model", "transfer", "random_init", "n", "chance")
-    of_layer = ("layer", "value", "low", "high", "floor", "floor_high", "reason")
-    headers = ("run", "probe", "variant", *shared, "from", "to", *of_layer)
-    rows = []
-    for run in probe_records(records, *LAYERED):
-        for entry in run.content["measurements"]:
-            fused = [{**entry["fused"], "layer": "fused"}] if entry.get("fused") else []
-            for layer in (*entry["layers"], *fused):
-                exact = (
-                    run.name, run.content["probe"], run.content["variant"],
-                    *(entry.get(key) for key in shared), *entry["languages"],
-                    *(layer.get(key) for key in of_layer),
-                )  # fmt: skip
-                rows.append(tuple(words(None) if v is None else Cell(str(v), v) for v in exact))
-    columns = tuple(Column(header) for header in headers)
-    return Table("probes", "Every number of the probes", columns, tuple(rows)) if rows else None
-
-
 def gap_table(run: RunRecord, number_in_page: int) -> Table:
     """Rank correlation of similarity and gap, for every layer."""
     content = run.content
@@ -109,7 +56,7 @@ def gap_table(run: RunRecord, number_in_page: int) -> Table:
         f"{similarity} and the cross-lingual gap of {content['task']}",
         (Column("Encoder and layer"), *_RHO_COLUMNS),
         rows,
-        _reasons(content["correlations"]),
+        reasons_of(content["correlations"]),
         f"{sentence(content['definition'])}. Muller et al. (2021) print rho without its sign. The "
         "interval is a bootstrap over points; p is two-sided and for one layer at a time.",
     )
@@ -147,7 +94,7 @@ def overlap_tables(run: RunRecord, number_in_page: int) -> list[Table]:
     )
     rho = Table(
         f"probe-overlap-rho-{number_in_page}", "Overlap against zero-shot F1",
-        (Column("Encoder"), *_RHO_COLUMNS), correlated, _reasons(content["correlations"]),
+        (Column("Encoder"), *_RHO_COLUMNS), correlated, reasons_of(content["correlations"]),
     )  # fmt: skip
     return [pairs, rho]
 
@@ -170,7 +117,7 @@ def typology_table(run: RunRecord, number_in_page: int) -> Table:
     rho = content["correlation"]
     said = f"rho {rho['rho']:.2f}, p {rho['p']:.3f}" if is_number(rho["rho"]) else rho["reason"]
     note = f"Score and number of shared features: {said}, n = {rho['n']}."
-    note += _reasons(content["rows"])
+    note += reasons_of(content["rows"])
     caption = f"Word order and zero-shot {content['task']}"
     definition = f"{sentence(content['definition'])}. Features: {content['variant']}."
     return Table(f"probe-typology-{number_in_page}", caption, columns, rows, note, definition)
@@ -220,60 +167,8 @@ def _interval(found: Mapping[str, Any], times: int = 1) -> Cell:
     return words(f"{low} to {high}")
 
 
-def _value_cell(found: Mapping[str, Any], run: RunRecord) -> Cell:
-    value = found.get("value")
-    if not is_number(value):
-        return Cell(NOTHING, note=str(found.get("reason") or "not measured"))
-    low, high = found.get("low"), found.get("high")
-    interval = ""
-    if is_number(low) and is_number(high):
-        interval = f" [{fixed(low, 3)}, {fixed(high, 3)}]"
-    return Cell(f"{fixed(value, 3)}{interval}", value, run.anchor)
-
-
-def _floor_cell(found: Mapping[str, Any]) -> Cell:
-    floor = found.get("floor")
-    if not is_number(floor):
-        return words(None)
-    highest = found.get("floor_high")
-    note = f"highest of the shuffles: {fixed(highest, 3)}" if is_number(highest) else ""
-    return Cell(fixed(floor, 3), floor, note=note, emphasis="floor")
-
-
-def _layer_note(run: RunRecord, entries: Sequence[Mapping[str, Any]]) -> str:
-    content = run.content
-    sizes = sorted({e["n"] for e in entries})
-    n = f"{sizes[0]:,}" + (f" to {sizes[-1]:,}" if len(sizes) > 1 else "")
-    note = f"n = {n}, seed {content.get('seed')}; 95 % bootstrap interval in brackets."
-    chances = sorted({100 * e["chance"] for e in entries if is_number(e["chance"])})
-    if chances:
-        several = f" to {chances[-1]:.2f}" if len(chances) > 1 else ""
-        note += f" Chance {chances[0]:.2f}{several} %."
-    return note + _reasons([layer for e in entries for layer in e["layers"]])
-
-
-def _embedding_table_rows(
-    run: RunRecord, entries: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[Cell, ...]]:
-    """Measures of the embedding table itself, which has no layers: one row a measure."""
-    found: dict[str, dict[tuple[str, ...], Mapping[str, Any]]] = {}
-    for entry in run.content["measurements"]:
-        if len(entry["layers"]) == 1 and entry["measure"].endswith(_BOTH):
-            measures = found.setdefault(entry["measure"].removesuffix(_BOTH), {})
-            measures[_of_whom(entry)] = entry["layers"][0]
-    for measure, values in found.items():
-        cells = [Cell(measure.removeprefix("in the "), anchor=run.anchor)]
-        for entry in entries:
-            value = values.get(_of_whom(entry), {})
-            cells += [_value_cell(value, run), _floor_cell(value)]
-        yield tuple(cells)
-
-
-def _of_whom(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    return (str(entry["model"]), *entry["languages"])
-
-
-def _reasons(found: Iterable[Mapping[str, Any]]) -> str:
+def reasons_of(found: Iterable[Mapping[str, Any]]) -> str:
+    """Why cells are empty, each reason once."""
     reasons = dict.fromkeys(str(f["reason"]) for f in found if f.get("reason"))
     return "".join(f" {NOTHING}: {reason}." for reason in list(reasons)[:6])
 

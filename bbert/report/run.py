@@ -17,9 +17,9 @@ from bbert import __version__
 from bbert.provenance import fingerprint
 from bbert.report.config import ReportConfig
 from bbert.report.latex import to_latex
+from bbert.report.layer_tables import tidy_probe_table
 from bbert.report.page import html_page, markdown_page, provenance, shortened
 from bbert.report.pdf import write_pdfs
-from bbert.report.probe_tables import tidy_probe_table
 from bbert.report.records import STAGE_LABELS, RunRecord
 from bbert.report.reproduction import Reproduction, read_reproductions, run_names
 from bbert.report.sections import sections_of, with_fewer_figures

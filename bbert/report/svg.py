@@ -30,7 +30,7 @@ _DOT_LEFT = 164
 _NARROW, _WIDE = "fijlrt.,:;()[]|-' ", "mwMW%…"
 _PLOT_HEIGHT = 220
 _LEGEND_ROW, _DOT_ROW, _GROUP_HEAD = 20, 22, 24
-_NUM_STYLES = 6
+_NUM_STYLES = 8
 _MARKS = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z", "M-4 -4h8v8h-8Z", "M0 -5l5 5l-5 5l-5 -5Z",
     "M0 -5l5 9h-10Z", "M-4 -4l8 8m0 -8l-8 8", "M0 -5v10m-5 -5h10",

@@ -41,6 +41,31 @@ def test_layers_stand_with_floor_and_interval_and_an_empty_cell_says_why(work):
     ElementTree.fromstring(drawing)
 
 
+def test_several_models_of_several_pairs_have_a_figure_and_a_table_for_every_pair(work):
+    """As in Muller et al. 2021, figures 5 to 8: a panel for every target language."""
+    models = (("tiny", None), ("ner", "ner"), ("ner-random1-2", "ner-random1-2"))
+    write_probe(work, "similar", values={
+        (model, transfer, "en", target): [0.1 * i, 0.5, 0.25 if target == "es" else 0.75]
+        for i, (model, transfer) in enumerate(models)
+        for target in ("es", "hi")
+    })  # fmt: skip
+    report = write_report(ReportConfig())
+    tables = {t.identifier: t for t in tables_of(report)}
+    assert {"probe-layers-1-1", "probe-layers-1-2"} <= tables.keys()
+    table = tables["probe-layers-1-2"]
+    assert table.caption == "CKA by layer (debiased): tiny, en–hi"
+    assert [column.header for column in table.columns] == [
+        "Layer", "pretrained", "floor pretrained", "ner", "floor ner", "ner-random1-2",
+        "floor ner-random1-2",
+    ]  # fmt: skip
+    assert [cell.value for cell in table.rows[2]][1::2] == [0.75, 0.75, 0.75]
+    for number in (1, 2):
+        drawing = (report.path / "figures" / f"figure-probe-1-{number}.svg").read_text()
+        lines = drawing.split("<polyline")[1:]
+        assert len(lines) == 4
+        assert "shuffled pairs" in lines[3]
+
+
 def test_measures_of_the_embedding_table_are_rows_below_the_layers(work):
     values = {("tiny", None, "en", "es"): [0.25, 0.5], ("tiny", None, "en", "hi"): [0.1, 0.2]}
     path = write_probe(work, "words", "translation", values=values) / "results.json"

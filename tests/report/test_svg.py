@@ -89,7 +89,7 @@ def test_a_figure_explains_itself_and_uses_dashes():
     texts = {e.get("id"): e.text for e in root if e.get("id")}
     assert [texts[label] for label in labels] == ["A & B", "what <it> shows"]
     dashes = re.findall(r"\.line\.s\d\{[^}]*stroke-dasharray:([^}]*)\}", palette())
-    assert len(set(dashes)) == len(dashes) == 5  # the first line is solid
+    assert len(set(dashes)) == len(dashes) == 7  # the first line is solid
 
 
 def test_dots_show_seeds_mean_floor_and_chance():
