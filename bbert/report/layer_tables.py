@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bbert.probe.results import by_pair
+from bbert.probe.results import by_pair, headlines
 from bbert.report.probe_tables import LAYERED, NAMES, probe_records, reasons_of, sentence
 from bbert.report.records import RunRecord, is_number
-from bbert.report.table import NOTHING, Cell, Column, Table, fixed, words
+from bbert.report.table import NOTHING, Cell, Column, Table, fixed, number, words
 
 _BOTH = ", both directions"
 
@@ -21,10 +21,12 @@ def layer_tables(run: RunRecord, number_in_page: int) -> list[Table]:
     groups = by_pair(run.content)
     numbers = [f"{number_in_page}-{i}" for i, _ in enumerate(groups, start=1)]
     numbers = [str(number_in_page)] if len(groups) == 1 else numbers
-    return [
+    tables = [
         _layer_table(run, number, pair, named)
         for number, (pair, named) in zip(numbers, groups, strict=True)
     ]
+    means = _mean_table(run, number_in_page)
+    return [*tables, means] if means else tables
 
 
 def title_of(run: RunRecord, pair: str) -> str:
@@ -32,6 +34,46 @@ def title_of(run: RunRecord, pair: str) -> str:
     content = run.content
     title = f"{NAMES[content['probe']]} by layer ({content['variant']}): {content['model']}"
     return f"{title}, {pair}" if pair else title
+
+
+def _mean_table(run: RunRecord, number_in_page: int) -> Table | None:
+    """Every layer of every model, the mean over the pairs of languages where there are several."""
+    content = run.content
+    models: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in headlines(content):
+        models.setdefault(str(entry["model"]), []).append(entry)
+    num_pairs = max(len(entries) for entries in models.values())
+    if num_pairs < 2:
+        return None
+    depth = max(len(e["layers"]) for entries in models.values() for e in entries)
+    rows = []
+    for layer in [*range(depth), "fused"]:
+        cells = [Cell(str(layer), layer, run.anchor)]
+        for entries in models.values():
+            found = [_at(entry, layer) for entry in entries]
+            for key in ("value", "floor"):
+                known = [f[key] for f in found if is_number(f.get(key))]
+                mean = sum(known) / len(known) if len(known) == len(entries) else None
+                cells.append(number(mean, 3))
+        if layer != "fused" or any(is_number(cell.value) for cell in cells[1:]):
+            rows.append(tuple(cells))
+    columns = [Column("Layer", True)]
+    for model in models:
+        columns += [Column(model, True), Column(f"floor {model}", True)]
+    return Table(
+        f"probe-means-{number_in_page}",
+        f"{title_of(run, '')}, mean over {num_pairs} pairs of languages",
+        tuple(columns),
+        tuple(rows),
+        "Empty where a pair has no value.",
+    )
+
+
+def _at(entry: Mapping[str, Any], layer: int | str) -> Mapping[str, Any]:
+    """What was measured at a layer, or at the fused one; {} where nothing was."""
+    if isinstance(layer, str):
+        return entry["fused"] or {}
+    return entry["layers"][layer] if layer < len(entry["layers"]) else {}
 
 
 def _layer_table(
@@ -47,7 +89,7 @@ def _layer_table(
     for layer in range(max(len(e["layers"]) for e in entries)):
         cells = [Cell(str(layer), layer, run.anchor)]
         for entry in entries:
-            found = entry["layers"][layer] if layer < len(entry["layers"]) else {}
+            found = _at(entry, layer)
             cells += [_value_cell(found, run), _floor_cell(found)]
         rows.append(tuple(cells))
     if any(e["fused"] for e in entries):

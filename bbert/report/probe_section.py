@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from bbert.report.chart import Chart
 from bbert.report.layer_tables import layer_tables
@@ -32,10 +33,8 @@ def probe_blocks(records: Sequence[RunRecord]) -> list[Chart | Table]:
     runs = [run for probe in _ORDER for run in probe_records(records, probe)]
     for place, run in enumerate(runs, start=1):
         charts, tables = probe_charts(run, place), _tables(run, place)
-        if len(charts) == len(tables):  # a figure and a table of every pair of languages
-            blocks += [block for both in zip(charts, tables, strict=True) for block in both]
-        else:
-            blocks += [*charts, *tables]
+        # a figure and a table of every pair of languages stand together; then what is left
+        blocks += [block for both in zip_longest(charts, tables) for block in both if block]
     return blocks
 
 

@@ -59,6 +59,9 @@ def test_several_models_of_several_pairs_have_a_figure_and_a_table_for_every_pai
         "floor ner-random1-2",
     ]  # fmt: skip
     assert [cell.value for cell in table.rows[2]][1::2] == [0.75, 0.75, 0.75]
+    means = tables["probe-means-1"]
+    assert means.caption.endswith("tiny, mean over 2 pairs of languages")
+    assert [cell.value for cell in means.rows[2]] == [2, *(0.5, 0.0) * 3]
     for number in (1, 2):
         drawing = (report.path / "figures" / f"figure-probe-1-{number}.svg").read_text()
         lines = drawing.split("<polyline")[1:]
