@@ -14,7 +14,7 @@ help:
 	@echo "make test      all set-up, then the tests"
 	@echo "make test-all  the slow tests too"
 	@echo "make check     formatter, linter, type checker"
-	@echo "make docs      the documentation, as a site in site/"
+	@echo "make docs      the documentation with example reports, as a site in site/"
 	@echo "make setup     only the set-up (.venv)"
 
 setup: $(STAMP)
@@ -45,7 +45,8 @@ check: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	$(BIN)/python docs/generate_reference.py
+	$(BIN)/python docs/build_examples.py
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site docs/examples .pytest_cache .ruff_cache
