@@ -20,7 +20,7 @@ DOCS = Path(__file__).resolve().parent
 KEPT = DOCS.parent / "build" / "examples"
 SITE = DOCS / "examples"
 STEPS, SEEDS = 1000, 2
-"""Of pretraining, and of every fine-tuning: about a minute and a half a minute on two cores."""
+"""Of pretraining, and of every fine-tuning."""
 
 REPORTS = ("everything", "compared")
 FOLDERS = ("corpora", "models", "transfer", "probes")
@@ -57,6 +57,8 @@ def measure(work: Path, steps: int, seeds: int) -> None:
             raise SystemExit(f"bbert {' '.join(words)} ended with exit code {code}")
 
     call("demo", "--tasks", "pos", "--steps", str(steps), "--seeds", str(seeds), "--name", "demo")
+    for sweep in (("--random-init", "layers"), ("--fusion", "dlfa", "--fusion-layer", "1,3")):
+        call("finetune", "--task", "pos", "--seeds", str(seeds), *sweep)
     call("probe", "cka", "--random-init", "all")
     call("probe", "retrieval", "--random-init", "all")
     call("probe", "translation", "--random-init", "all")
@@ -94,7 +96,7 @@ def _listing(folder: Path) -> str:
 def _run_of(folder: Path, fusion: str) -> str:
     """Name of the one pretrained run with a fusion."""
     names = [path.name for path in folder.iterdir() if f"-pos-{fusion}" in path.name]
-    (name,) = [name for name in names if "random-init" not in name]
+    (name,) = [n for n in names if "random-init" not in n and "fusion-layer" not in n]
     return name
 
 

@@ -97,7 +97,9 @@ def _portrait(run: RunRecord, number_in_page: int) -> LineChart | None:
     if not lines:
         return None
     pair = " → ".join(content["languages"])
-    missing = "".join(f" No {PORTRAIT[m]}: {why}." for m, why in content["reasons"].items())
+    missing = "".join(
+        f" Not drawn: {PORTRAIT[m]} ({why})." for m, why in content["reasons"].items()
+    )
     return LineChart(
         f"figure-probe-{number_in_page}",
         f"Layers of {content['model']}, {pair}",

@@ -76,12 +76,18 @@ def _lines(chart: LineChart) -> tuple[str, int]:
     left, right = min(x for x, _ in points), max(x for x, _ in points)
     x_ticks = _log_x_ticks(left, right) if chart.log_x else ticks(*_spread(min(0.0, left), right))
     lowest, highest = min(y for _, y in points), max(y for _, y in points)
+    if -0.02 * highest < lowest < 0:  # a floor a little below zero needs no axis below zero
+        lowest = 0.0
     y_ticks = log_ticks(lowest, highest) if chart.log_y else ticks(*_spread(lowest, highest))
     x_of = _scale(x_ticks[0], x_ticks[-1], _LEFT, WIDTH - _RIGHT, log=chart.log_x)
     bottom = _TOP + _PLOT_HEIGHT
     y_of = _scale(y_ticks[0], y_ticks[-1], bottom, _TOP, log=chart.log_y)
     parts = _axes(x_ticks, y_ticks, x_of, y_of, chart.x_label, chart.y_label)
     for index, line in enumerate(chart.lines):
+        if len(line.points_XY) == 1:  # a line of one point would not be seen
+            ((x, y),) = line.points_XY
+            parts.append(_mark(x_of(x), y_of(y), index, line.label))
+            continue
         coordinates = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in thinned(line.points_XY))
         parts.append(
             f'<polyline class="line s{index % _NUM_STYLES}" points="{coordinates}">'

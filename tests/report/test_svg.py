@@ -119,3 +119,12 @@ def test_a_long_label_keeps_both_of_its_ends(first: str, middle: str, last: str)
     fitted = _fitting(label, 100)
     assert fitted == label or (fitted[0], fitted[-1], fitted.count("…") > 0) == ("A", "Z", True)
     assert fitted == label or _width(fitted) <= 100
+
+
+def test_a_line_of_one_point_is_a_mark_and_a_floor_below_zero_keeps_the_axis():
+    lines = (Line("many", ((0, 0.5), (1, 1.0))), Line("one", ((1, -0.001),)))
+    svg = draw(LineChart("figure-1", "t", "d", "layer", "CKA", lines))
+    assert svg.count("<polyline") == 1
+    assert "<title>one</title></path>" in svg
+    texts = [element.text for element in ElementTree.fromstring(svg).iter("text")]
+    assert not [text for text in texts if text.startswith("-")]
