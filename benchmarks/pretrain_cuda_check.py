@@ -16,6 +16,16 @@ that was written down before; attention in every form at head sizes 64, 384 and 
 and clipping by the engine itself save; the Trainer. Medians of rounds, with their range.
 
 `--device cpu` runs the same at toy sizes, without what only a GPU has: a check of this script.
+
+Meant to end within ten minutes on one GPU, most of them in torch.compile (not tried on one yet); every
+row is printed, and written to the file, as soon as it is known: a run that is cut off leaves them.
+A machine without a network needs torch with CUDA, transformers, tokenizers, numpy and pyarrow, and
+as wheels `deepspeed` (made with `pip wheel --no-deps deepspeed`), `hjson`, `msgpack`, `py-cpuinfo`,
+`tyro`, `pydantic`, `accelerate` and `datasets` with what they need:
+
+    pip install --no-index --find-links wheels deepspeed hjson msgpack py-cpuinfo tyro pydantic \
+        accelerate datasets
+    PYTHONPATH=. python benchmarks/pretrain_cuda_check.py --output gpu.md
 """
 
 from __future__ import annotations
@@ -47,8 +57,13 @@ MEMORY_BYTES_PER_SECOND = 3.0e12  # of an H100, about what a stream of such traf
 
 @dataclass
 class Table:
-    """Rows of the one table."""
+    """Rows of the one table.
 
+    Attributes:
+        output: a file that holds what is known so far.
+    """
+
+    output: Path | None = None
     rows: list[tuple[str, str, str]] = field(default_factory=list)
     failed: bool = False
 
@@ -59,6 +74,8 @@ class Table:
 
     def add(self, what: str, value: str, remark: str = "") -> None:
         self.rows.append((what, value, remark))
+        if self.output:
+            self.output.write_text(self.markdown() + "\n", encoding="utf-8")
         print(f"{what}: {value} {remark}", file=sys.stderr, flush=True)
 
     def markdown(self) -> str:
@@ -97,12 +114,10 @@ def main() -> None:
         HEAD_SIZES,
         ("off", "on", "graphs") if gpu else ("off",),
     )
-    table = Table()
+    table = Table(options.output)
     with tempfile.TemporaryDirectory() as folder:
         measure(sizes, Path(folder), table, trainer=not options.skip_trainer)
     print(table.markdown())
-    if options.output:
-        options.output.write_text(table.markdown() + "\n", encoding="utf-8")
     raise SystemExit(int(table.failed))
 
 
