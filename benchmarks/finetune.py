@@ -3,13 +3,14 @@
     python benchmarks/finetune.py [--task xnli|ner] [--model small|paper] [--device cpu|cuda]
                                   [--examples 960] [--rounds 3] [--precisions fp32 bf16]
                                   [--data ../shared/data] [--clock wall|processor]
-                                  [--output FILE.md]
+                                  [--compiled] [--output FILE.md]
 
     bbert              one epoch as `bbert finetune` runs it: batches of like length, its loop
     Trainer            the same encoder, ids, batch size, AdamW, clipping and dropout; rows in
                        random order, every batch padded to its longest row (DataCollatorWithPadding,
                        DataCollatorForTokenClassification): the set-up of its example scripts
     Trainer, grouped   the same with `train_sampling_strategy="group_by_length"`
+    bbert, compiled    (`--compiled`) bbert with its encoder through torch.compile, for any lengths
 
 The texts are real (MultiNLI pairs, PAN-X sentences), drawn at random; they are cut into word-pieces
 of a vocabulary made from them, so that lengths are those that users have. Cutting is not timed: it
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--no-grouped", action="store_true", help="without the third system")
+    parser.add_argument("--compiled", action="store_true", help="a further system, see above")
     parser.add_argument("--clock", choices=list(CLOCKS), default="wall")
     parser.add_argument("--output", type=Path, help="Markdown file for the table")
     options = parser.parse_args()
@@ -97,12 +99,13 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
             CLOCKS[options.clock],
         )  # fmt: skip
         systems.append(System("bbert", precision, make.bbert()))
+        if options.compiled:
+            systems.append(System("bbert, compiled", precision, make.bbert(compiled=True)))
         systems.append(System("Trainer", precision, make.trainer("random")))
         if not options.no_grouped:
             systems.append(System("Trainer, grouped", precision, make.trainer("group_by_length")))
     rows = list(range(len(encoded)))
-    for system in systems:
-        system.turn(rows[: WARM_UP * BATCH_SIZE])
+    first = {(s.name, s.precision): s.turn(rows[: WARM_UP * BATCH_SIZE]) for s in systems}
     for number in range(options.rounds):
         for system in systems if number % 2 == 0 else systems[::-1]:
             system.seconds.append(system.turn(rows))
@@ -122,18 +125,22 @@ def measure(options: argparse.Namespace, folder: Path) -> str:
     ]
     for system in systems:
         own = next(s for s in systems if s.name == "Trainer" and s.precision == system.precision)
-        first = next((s for s in systems if s.name == "Trainer" and s.precision == "fp32"), None)
+        in_fp32 = next((s for s in systems if s.name == "Trainer" and s.precision == "fp32"), None)
         rates = sorted(len(rows) / seconds for seconds in system.seconds)
         pairs = sorted(a / b for a, b in zip(own.seconds, system.seconds, strict=True))
         to_fp32 = ""
-        if first is not None:
-            to_fp32 = f"{median(a / b for a, b in zip(first.seconds, system.seconds)):.2f}"  # noqa: B905
+        if in_fp32 is not None:
+            pairs_fp32 = zip(in_fp32.seconds, system.seconds, strict=True)
+            to_fp32 = f"{median(a / b for a, b in pairs_fp32):.2f}"
         lines.append(
             f"| {system.name} | {system.precision} | {median(rates):,.1f} "
             f"({rates[0]:,.1f}-{rates[-1]:,.1f}) | {median(pairs):.2f} "
             f"({pairs[0]:.2f}-{pairs[-1]:.2f}) | {to_fp32} |"
         )
     lines += ["", *padding_lines(lengths)]
+    if options.compiled:
+        turns = ", ".join(f"{s:.1f} s ({n}, {p})" for (n, p), s in first.items() if "bbert" in n)
+        lines += ["", f"First turn, of {WARM_UP * BATCH_SIZE} examples: {turns}."]
     return "\n".join(lines)
 
 
@@ -167,7 +174,7 @@ class Maker:
     folder: Path
     clock: Callable[[], float] = time.perf_counter
 
-    def bbert(self) -> Callable[[list[int]], float]:
+    def bbert(self, compiled: bool = False) -> Callable[[list[int]], float]:
         """The loop of `bbert finetune`."""
         from bbert.finetune.model_folder import find_model
         from bbert.finetune.network import NetworkSettings, build_network
@@ -176,6 +183,8 @@ class Maker:
         settings = NetworkSettings(HEADS[self.task], len(self.labels), "last")
         network, _ = build_network(find_model(self.folder, str(self.encoder)), settings, 0)
         network.to(self.device)
+        if compiled:
+            network.encoder.compile(dynamic=True)
         training = TrainingSettings(
             epochs=1, batch_size=BATCH_SIZE, learning_rate=RATE, warmup=0.1, weight_decay=0.01,
             adam_epsilon=1e-8, precision=self.precision,

@@ -23,7 +23,7 @@ def test_at_toy_size(task: str, real_data: Path, tmp_path: Path, monkeypatch):
     specification.loader.exec_module(benchmark)
     options = Namespace(
         task=task, model="tiny", device="cpu", examples=64, rounds=1, precisions=["fp32"],
-        data=real_data, no_grouped=False, clock="processor",
+        data=real_data, no_grouped=False, compiled=False, clock="processor",
     )  # fmt: skip
     table = benchmark.measure(options, tmp_path)
     assert [line.split("|")[1].strip() for line in table.splitlines() if "| fp32 |" in line] == [
