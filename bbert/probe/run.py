@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from bbert.probe.config import CodeSwitchConfig, ModelProbeConfig
-from bbert.probe.runs_config import GapConfig, OverlapConfig, PortraitConfig, TypologyConfig
+from bbert.probe.runs_config import (
+    GapConfig,
+    OverlapConfig,
+    PortraitConfig,
+    RunsProbeConfig,
+    TypologyConfig,
+)
+from bbert.renewal import renewing
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run
 from bbert.stage_config import DryRun, StageConfig
 
@@ -20,7 +27,10 @@ def run(config: StageConfig) -> RunDirectory | DryRun:
     if config.dry_run:
         folder = config.work / STAGE_FOLDERS["probe"] / plan.name
         return DryRun(plan.config, folder, estimates)
-    with open_run("probe", plan.name, plan.config, plan.inputs) as opened:
+    typed = plan.config
+    if isinstance(typed, (RunsProbeConfig, PortraitConfig)):
+        typed = renewing(typed, config.work / STAGE_FOLDERS["probe"] / plan.name, plan.inputs)
+    with open_run("probe", plan.name, typed, plan.inputs) as opened:
         if not opened.up_to_date:
             measure(plan, opened)
             opened.finish()

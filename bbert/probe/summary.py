@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bbert.probe.results import headlines, labels
+from bbert.probe.results import by_pair, headlines
 from bbert.run_directory import RunDirectory, read_json
 
 if TYPE_CHECKING:
@@ -25,16 +25,25 @@ def summary(run: RunDirectory) -> RenderableType:
 
 def _layers(content: dict[str, Any]) -> RenderableType:
     """Layers as rows; the headline measure of every model and pair of languages as columns."""
+    from rich.console import Group
+
+    groups = by_pair(content)
+    wide = max(len(named) for _, named in groups) > _MOST_WITH_INTERVALS
+    tables = [_layer_table(content, pair, named, wide) for pair, named in groups]
+    return Group(*tables, _caption(content, wide))
+
+
+def _layer_table(
+    content: dict[str, Any], pair: str, named: Sequence[tuple[str, dict[str, Any]]], wide: bool
+) -> RenderableType:
     from rich.table import Table
 
-    entries = headlines(content)
-    wide = len(entries) > _MOST_WITH_INTERVALS
-    pairs = {"–".join(e["languages"]) for e in entries}
+    entries = [entry for _, entry in named]
+    pairs = dict.fromkeys("–".join(e["languages"]) for e in entries)
     title = f"{content['measure']} ({content['variant']}): {content['model']}, {', '.join(pairs)}"
-    table = Table(title=title, caption=_caption(content, wide), title_justify="left",
-                  caption_justify="left")  # fmt: skip
+    table = Table(title=title, title_justify="left")
     table.add_column("layer", justify="right")
-    for name in labels(content):
+    for name, _ in named:
         table.add_column(name, justify="right")
         table.add_column("floor", justify="right", style="dim")
     for place in range(max(len(e["layers"]) for e in entries)):

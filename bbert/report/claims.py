@@ -95,12 +95,13 @@ def _judge(claim: Mapping[str, Any], cells: Sequence[MeasuredCell]) -> JudgedCla
 
 
 def _has(cell: MeasuredCell, wanted: Mapping[str, Any]) -> bool:
-    return all(cell.variables.get(key) == value for key, value in wanted.items())
+    given = {**cell.variables, "test": cell.test}
+    return all(given.get(key) == value for key, value in wanted.items())
 
 
 def _key(cell: MeasuredCell, without: set[str]) -> list[tuple[str, Any]]:
     """What two cells of a pair have in common: all but the variables that the claim names."""
-    test = [] if "role" in without else [("test", cell.test)]
+    test = [] if without & {"role", "test"} else [("test", cell.test)]
     return sorted([*test, *((k, str(v)) for k, v in cell.variables.items() if k not in without)])
 
 

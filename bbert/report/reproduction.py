@@ -91,9 +91,10 @@ def read_reproductions(file: Path, records: Sequence[RunRecord]) -> list[Reprodu
 
 
 def run_names(file: Path) -> list[str]:
-    """The names of all transfer runs that a plan's cells and floors need."""
+    """The names of all transfer and probe runs that a plan's cells, floors and figures need."""
     names: dict[str, None] = {}
     for table in read_json(file).get("tables", ()):
+        names.update(dict.fromkeys(table.get("probes", ())))
         for cell in (*table["cells"], *table["floors"]):
             names.update(dict.fromkeys(cell["runs"]))
     return list(names)
@@ -115,7 +116,8 @@ def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Pat
             languages = record.content["languages"]
             tests = {test: [test] for test in languages} | floor["groups"]
             for test, members in tests.items():
-                scores = [languages[member] for member in members if member in languages]
+                counted = [m for m in members if m != floor["without"].get(name)]
+                scores = [languages[member] for member in counted if member in languages]
                 values = _by_seed(record.content["seeds"], scores) if scores else {}
                 floors.setdefault((floor["task"], floor["train"], test), []).extend(values.values())
     return Reproduction(
@@ -130,10 +132,9 @@ def _cell(
     runs: Mapping[str, RunRecord],
     folder: Path,
 ) -> MeasuredCell:
-    values: dict[int, float] = {}
+    found: dict[int, list[tuple[float, float, int]]] = {}  # seed → value, chance, n of each run
     source_values: dict[int, float] = {}
     missing: dict[str, str] = {}
-    count = chance = None
     anchor = ""
     for name in cell["runs"]:
         record = runs.get(name)
@@ -141,21 +142,33 @@ def _cell(
             missing[name] = _why_missing(name, record, folder)
             continue
         languages = record.content["languages"]
-        if absent := [member for member in cell["members"] if member not in languages]:
+        members = [m for m in cell["members"] if m != cell["without"].get(name)]
+        if not members:
+            continue  # trained on the only language of its group
+        if absent := [member for member in members if member not in languages]:
             missing[name] = f"run {name} has no score for {absent[0]}"
             continue
-        scores = [languages[member] for member in cell["members"]]
-        anchor, count = anchor or record.anchor, sum(score["n"] for score in scores)
-        chance = 100 * statistics.fmean(score["chance"] for score in scores)
+        scores = [languages[member] for member in members]
+        anchor = anchor or record.anchor
         seeds = record.content["seeds"]
-        values.update(_by_seed(seeds, scores))
+        chance = 100 * statistics.fmean(score["chance"] for score in scores)
+        count = sum(score["n"] for score in scores)
+        for seed, value in _by_seed(seeds, scores).items():
+            found.setdefault(seed, []).append((value, chance, count))
         if source := languages.get(cell["train"]):
             source_values.update(_by_seed(seeds, [source]))
+    # a seed of which a run is missing would be the mean of another set
+    most = max(map(len, found.values()), default=0)
+    values = {seed: [v for v, _, _ in runs] for seed, runs in found.items() if len(runs) == most}
+    first = next((runs for runs in found.values() if len(runs) == most), [])
     wanted = {"delta"} if cell["relative_to"] else SCORES
     beside = [p for p in printed if p.metric in wanted and p.matches(cell["published"])]
     return MeasuredCell(
         cell["row"], cell["variables"], cell["train"], cell["test"], cell["variables"]["task"],
-        beside[0] if beside else None, values, source_values, count, chance, missing, anchor,
+        beside[0] if beside else None,
+        {seed: statistics.fmean(runs) for seed, runs in values.items()}, source_values,
+        sum(n for _, _, n in first) or None,
+        statistics.fmean(chance for _, chance, _ in first) if first else None, missing, anchor,
     )  # fmt: skip
 
 

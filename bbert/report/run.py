@@ -10,11 +10,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bbert import __version__
-from bbert.provenance import fingerprint
+from bbert.renewal import renewing
 from bbert.report.config import ReportConfig
 from bbert.report.latex import to_latex
 from bbert.report.layer_tables import tidy_probe_table
@@ -34,7 +33,7 @@ from bbert.run_directory import (
     open_run,
     read_json,
 )
-from bbert.stage_config import DryRun, identity
+from bbert.stage_config import DryRun
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ def run(config: ReportConfig) -> RunDirectory | DryRun:
         return DryRun(config, final, {**pages, "time": "a few seconds", "disk": "below 5 MB"})
     inputs = [file for record in records for file in record.files]
     inputs += [config.plan] if config.plan else []
-    with open_run("report", name, _replacing_outdated(config, final, inputs), inputs) as report:
+    with open_run("report", name, renewing(config, final, inputs), inputs) as report:
         if not report.up_to_date:
             comparison = _comparison(records, compared) if compared else None
             _write(report, f"bbert report: {name}", records, comparison, reproductions)
@@ -90,21 +89,6 @@ def _comparison(records: Sequence[RunRecord], compared: Sequence[str]) -> Table:
 
     first, second = compared
     return compare(records, first, second)
-
-
-def _replacing_outdated(config: ReportConfig, final: Path, inputs: list[Path]) -> ReportConfig:
-    """The configuration with `force` where the same report exists and only its inputs changed."""
-    if config.force or not RunDirectory.is_run(final):
-        return config
-    before = read_json(final / "manifest.json")
-    if before.get("config") != identity(config):
-        return config  # refused by the stage contract, naming the options
-    old = {entry["path"]: entry["sha256"] for entry in before.get("inputs", ())}
-    new = {e["path"]: e["sha256"] for e in fingerprint(inputs, known=before.get("inputs", ()))}
-    if old == new:
-        return config
-    logger.info("%s: its runs changed; writing it anew", final)
-    return replace(config, force=True)
 
 
 def _write(

@@ -79,17 +79,15 @@ def upstream(record: RunRecord, records: Sequence[RunRecord]) -> RunRecord | Non
 
 
 def select_finished(work: Path, names: Sequence[str], further: Sequence[str]) -> list[RunRecord]:
-    """Like `select_runs`, with those transfer runs among `names` that are complete, and `further`.
+    """Like `select_runs`, with those runs among `names` that are complete, and `further`.
 
     Raises:
         InputError: none of `names` is complete.
     """
-    folder = work / STAGE_FOLDERS["finetune"]
-    complete = [name for name in names if (folder / name / "manifest.json").is_file()]
+    folders = [work / STAGE_FOLDERS[stage] for stage in ("finetune", "probe")]
+    complete = [n for n in names if any((f / n / "manifest.json").is_file() for f in folders)]
     if not complete:
-        raise InputError(
-            f"none of the {len(names)} transfer runs of the plan is complete in {folder}"
-        )
+        raise InputError(f"none of the {len(names)} runs of the plan is complete in {folders[0]}")
     return select_runs(work, (*complete, *further))
 
 

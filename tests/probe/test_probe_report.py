@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from xml.etree import ElementTree
 
 import pytest
 from finished_runs import write_probe, write_transfer
+from rich.console import Console
 
 from bbert.probe.config import CkaConfig, RetrievalConfig
 from bbert.probe.run import run
 from bbert.probe.runs_config import GapConfig, PortraitConfig, TypologyConfig
+from bbert.probe.summary import summary
 from bbert.report.chart import PointSet, ScatterChart
 from bbert.report.config import ReportConfig
 from bbert.report.run import run as write_report
 from bbert.report.run import tables_of
 from bbert.report.svg import draw
+from bbert.run_directory import RunDirectory
 
 
 def test_layers_stand_with_floor_and_interval_and_an_empty_cell_says_why(work):
@@ -62,6 +66,11 @@ def test_several_models_of_several_pairs_have_a_figure_and_a_table_for_every_pai
     means = tables["probe-means-1"]
     assert means.caption.endswith("tiny, mean over 2 pairs of languages")
     assert [cell.value for cell in means.rows[2]] == [2, *(0.5, 0.0) * 3]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(summary(RunDirectory(work / "probes" / "similar")))
+    shown = console.export_text()
+    assert shown.count("0.750") == 3
+    assert "…" not in shown
     for number in (1, 2):
         drawing = (report.path / "figures" / f"figure-probe-1-{number}.svg").read_text()
         lines = drawing.split("<polyline")[1:]

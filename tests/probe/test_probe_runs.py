@@ -206,6 +206,22 @@ def test_the_portrait_puts_the_runs_of_a_model_together(work, tiny_run):
     assert main(["probe", "portrait", "--language", "hi"]) == 2
 
 
+def test_a_run_that_is_added_is_taken_in_by_the_same_command(work, tiny_run):
+    both = {"enfake": 0.9, "en": 0.8}
+    common = {"train_language": "enfake"}
+    write_transfer(work, "last", scores=both, **common)
+    write_transfer(work, "dlfa-1", scores=both, fusion="dlfa", fusion_layer=1, **common)
+    first = run(PortraitConfig())
+    finished = first.manifest["finished"]
+    assert run(PortraitConfig()).manifest["finished"] == finished
+    write_transfer(work, "dlfa-2", scores=both, fusion="dlfa", fusion_layer=2, **common)
+    found = results(run(PortraitConfig()))
+    assert [row["run"] for row in found["rows"]] == ["dlfa-1", "dlfa-2"]
+    # other options under the same name are refused as ever
+    with pytest.raises(InputError, match="another configuration"):
+        run(PortraitConfig(name=first.path.name, seed=1))
+
+
 def test_the_entities_of_real_runs(tiny_run, work, tmp_path):
     """Equal to sets of word-pieces by hand: the fake shares none, the same language most."""
     from tiny_task_files import ner_sentences, write_columns
