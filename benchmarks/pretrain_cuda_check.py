@@ -17,8 +17,8 @@ and clipping by the engine itself save; the Trainer. Medians of rounds, with the
 
 `--device cpu` runs the same at toy sizes, without what only a GPU has: a check of this script.
 
-Meant to end within ten minutes on one GPU, most of them in torch.compile (not tried on one yet); every
-row is printed, and written to the file, as soon as it is known: a run that is cut off leaves them.
+Meant to end within ten minutes on one GPU, most of them in torch.compile (not tried on one yet).
+Every row is printed, and written to the file, as soon as it is known: a run cut off leaves them.
 A machine without a network needs torch with CUDA, transformers, tokenizers, numpy and pyarrow, and
 as wheels `deepspeed` (made with `pip wheel --no-deps deepspeed`), `hjson`, `msgpack`, `py-cpuinfo`,
 `tyro`, `pydantic`, `accelerate` and `datasets` with what they need:

@@ -12,7 +12,7 @@ import pytest
 _PROGRAM = """
 import sys
 from pathlib import Path
-from bbert.corpus import plain_text, statistics, text, unigram, word_blocks
+from bbert.corpus import plain_text, statistics, text, unigram, word_blocks, word_counts
 from bbert.corpus.encode import encode_text
 from bbert.corpus.permute import Permutation
 from bbert.corpus.plain_text import read_pieces
@@ -25,7 +25,7 @@ from bbert.languages import Language
 folder, number = Path(sys.argv[1]), int(sys.argv[2])
 text.BATCH_CHARACTERS, word_blocks.BLOCK_BYTES, plain_text._BLOCK_BYTES = 1 << 17, 1 << 18, 1 << 17
 statistics._CHUNK_PIECES, statistics._CHUNK_SENTENCES = 1 << 16, 1 << 12
-unigram._SENTENCES_AT_A_TIME = 1000
+unigram._SENTENCES_AT_A_TIME, word_counts.MAX_WORDS_IN_MEMORY = 1000, 20_000
 content = (folder / "part.txt").read_bytes()
 source = folder / "source.txt"
 with source.open("wb") as file:

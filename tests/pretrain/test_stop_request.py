@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from bbert.errors import InputError
-from bbert.pretrain import stop_request
+from bbert.pretrain import launcher_watch, stop_request
 from bbert.pretrain.process_group import ProcessGroup, launched_group
 from bbert.pretrain.stop_request import STOP_SIGNALS, StopRequest, stopped_at_once
 
@@ -135,7 +135,7 @@ def test_a_vanished_supervisor_stops_the_workers(
 ):
     with StopRequest(two) as stop:
         assert not stop.requested()
-        monkeypatch.setattr(stop_request.os, "getppid", lambda: 1 if os.getpid() != 1 else 2)
+        monkeypatch.setattr(launcher_watch.os, "getppid", lambda: 1 if os.getpid() != 1 else 2)
         assert any(stop.requested() for _ in range(1001))
 
 
