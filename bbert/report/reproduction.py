@@ -101,7 +101,8 @@ def run_names(file: Path) -> list[str]:
 
 
 def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Path) -> Reproduction:
-    printed = published(table["paper"], table["table"])
+    is_figure = table["table"].startswith("figure-")  # printed without numbers
+    printed = [] if is_figure else published(table["paper"], table["table"])
     cells = [_cell(cell, printed, runs, folder) for cell in table["cells"]]
     bases = {_place(cell, {}): cell for cell in cells}
     wanted = [cell["relative_to"] for cell in table["cells"]]

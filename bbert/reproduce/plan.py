@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
-from bbert.reproduce.recipe import Row, TableRecipe
+from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe
 from bbert.reproduce.scale import Scale
 
-COMMANDS = {"corpus": "corpus build", "pretrain": "pretrain", "finetune": "finetune"}
-"""Stage → its command."""
+_COMMANDS = {"corpus": "corpus build", "pretrain": "pretrain", "finetune": "finetune"}
+"""Stage → its command; a probe's is in its options."""
 _LONGEST_LABEL = 100
 
 
@@ -31,6 +31,11 @@ class Job:
     name: str
     options: Mapping[str, Any]
     needs: tuple[str, ...] = ()
+    probe: str = ""
+
+    @property
+    def command(self) -> str:
+        return _COMMANDS.get(self.stage) or f"probe {self.probe}"
 
     @property
     def key(self) -> str:
@@ -64,29 +69,50 @@ def make_plan(recipes: Iterable[TableRecipe], scale: Scale, data: Path | None) -
 def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[str, Any]:
     cells: list[dict[str, Any]] = []
     floors: dict[str, dict[str, Any]] = {}
+    tuned: dict[int, list[Job]] = {seed: [] for seed in plan.scale.seeds}
     for row in recipe.rows:
         models = {seed: _model(plan, row, seed, data) for seed in plan.scale.seeds}
         for transfer in row.transfer:
-            runs = [_transfer(plan, model, transfer, seed, data) for seed, model in models.items()]
+            singles = {t: {**transfer, "train_lang": t} for t in _as_list(transfer["train_lang"])}
+            runs: dict[str, str] = {}
+            for train, single in singles.items():
+                for seed, model in models.items():
+                    tuned[seed].append(_transfer(plan, model, single, seed, data))
+                    runs[tuned[seed][-1].name] = train
             cells += _cells(row, transfer, runs)
-            kind = " ".join([transfer["task"], transfer["train_lang"], *transfer["eval_langs"]])
+            source = row.train_as or transfer["train_lang"]
+            kind = " ".join([transfer["task"], source, *transfer["eval_langs"]])
             if kind not in floors:
+                of_floor = {_floor(plan, models, s, data).name: t for t, s in singles.items()}
                 floors[kind] = {
-                    "task": transfer["task"],
-                    "train": transfer["train_lang"],
+                    "task": transfer["task"], "train": source,
                     "groups": transfer.get("groups", {}),
-                    "runs": [_floor(plan, models, transfer, data).name],
-                }
+                    "runs": list(of_floor), "without": _left_out(row, of_floor),
+                }  # fmt: skip
+    probes = probe_jobs(plan, recipe, tuned, data)
     return {
         "paper": recipe.paper, "table": recipe.number, "title": recipe.title,
         "scale": plan.scale.name, "scale_says": plan.scale.says, "cells": cells,
         "floors": list(floors.values()), "claims": [dict(claim) for claim in recipe.claims],
+        "probes": [job.name for job in probes],
     }  # fmt: skip
 
 
-def _cells(row: Row, transfer: Mapping[str, Any], runs: Sequence[Job]) -> Iterator[dict[str, Any]]:
-    source = transfer["train_lang"]
-    tests = {test: [test] for test in transfer["eval_langs"]} | transfer.get("groups", {})
+def _left_out(row: Row, runs: Mapping[str, str]) -> dict[str, str]:
+    """Run → the language that its averages leave out: the one it was trained on."""
+    return dict(runs) if row.train_as else {}
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _cells(
+    row: Row, transfer: Mapping[str, Any], runs: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    source = row.train_as or transfer["train_lang"]
+    single = {test: [test] for test in transfer["eval_langs"]} if row.train_as is None else {}
+    tests = single | transfer.get("groups", {})
     for test, members in tests.items():
         yield {
             "row": row.label,
@@ -103,7 +129,8 @@ def _cells(row: Row, transfer: Mapping[str, Any], runs: Sequence[Job]) -> Iterat
                 **row.published,
             },
             "relative_to": dict(row.relative_to),
-            "runs": [job.name for job in runs],
+            "runs": list(runs),
+            "without": _left_out(row, runs),
         }  # fmt: skip
 
 
@@ -129,12 +156,27 @@ def _role(test: str, members: Sequence[str], source: str) -> str:
 
 def _model(plan: Plan, row: Row, seed: int, data: Path | None) -> Job:
     """The pretraining of a row under one seed; its corpus is the same under all seeds."""
-    corpus_options, pretrain_options = row.corpus, row.pretrain
     if row.model is not None:
-        if row.model not in plan.scale.models:
-            raise InputError(f"--scale {plan.scale.name} says nothing of the model {row.model}")
-        given = plan.scale.models[row.model]
-        corpus_options, pretrain_options = given["corpus"], given.get("pretrain", {})
+        return _named_model(plan, row.model, seed, data)
+    return _pretraining(plan, row.corpus, row.pretrain, seed, data)
+
+
+def _named_model(plan: Plan, name: str, seed: int, data: Path | None) -> Job:
+    if name not in plan.scale.models:
+        raise InputError(f"--scale {plan.scale.name} says nothing of the model {name}")
+    given = plan.scale.models[name]
+    if "pretrained" in given:  # made elsewhere: no command here
+        return Job("", given["pretrained"], {})
+    return _pretraining(plan, given["corpus"], given.get("pretrain", {}), seed, data)
+
+
+def _pretraining(
+    plan: Plan,
+    corpus_options: Mapping[str, Any],
+    pretrain_options: Mapping[str, Any],
+    seed: int,
+    data: Path | None,
+) -> Job:
     corpus = _corpus(plan, corpus_options, data)
     options = {**plan.scale.pretrain, **pretrain_options}
     if "preset" in options and options["preset"] in plan.scale.presets:
@@ -172,19 +214,74 @@ def _transfer(
     return plan.add(_job("finetune", words, {**options, "seed": seed}, (model,)))
 
 
+def probe_jobs(
+    plan: Plan, recipe: TableRecipe, tuned: Mapping[int, Sequence[Job]], data: Path | None
+) -> list[Job]:
+    """The probes of a table: of a model once a seed, of finished runs once.
+
+    Args:
+        tuned: seed → the table's fine-tunings.
+    """
+    jobs: list[Job] = []
+    for wanted in recipe.probes:
+        options = {k: v for k, v in wanted.items() if k not in ("probe", "model", "beside")}
+        kind = wanted["probe"]
+        if "model" not in wanted:
+            task = options.pop("task", "ner" if kind == "overlap" else None)
+            before = [job for runs in tuned.values() for job in runs
+                      if task in (None, job.options["task"])]  # fmt: skip
+            options["runs"] = [job.name for job in before]
+            task_words = [str(task)] if kind == "gap" else []
+            if kind == "gap":
+                of_models = [job for job in jobs if job.probe in PROBES_OF_A_MODEL]
+                options["similarity"] = [job.name for job in of_models]
+                before += of_models
+            jobs.append(
+                plan.add(_job("probe", [kind, recipe.key, *task_words], options, before, kind))
+            )
+            continue
+        if kind in PROBES_OF_A_MODEL:
+            options = {**_filled_in(plan.scale.probe, data), **options}
+        for seed, runs in tuned.items():
+            model = _named_model(plan, wanted["model"], seed, data)
+            before = [model]
+            given = {**options, "model": model.name, "seed": seed}
+            if wanted.get("beside") == "transfer":
+                given["beside"] = [job.name for job in runs]
+                before += runs
+            elif kind == "portrait":
+                before += [*runs, *jobs]
+            jobs.append(
+                plan.add(_job("probe", [kind, recipe.key, f"seed{seed}"], given, before, kind))
+            )
+    return jobs
+
+
+def _filled_in(options: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
+    return {
+        key: [str(item).replace("{data}", str(data)) for item in _as_list(value)]
+        for key, value in options.items()
+    }
+
+
 def _job(
-    stage: str, words: Sequence[str], options: Mapping[str, Any], before: Sequence[Job]
+    stage: str,
+    words: Sequence[str],
+    options: Mapping[str, Any],
+    before: Sequence[Job],
+    probe: str = "",
 ) -> Job:
     """A job whose name ends in a hash of its options; those name what it is made from."""
     canonical = json.dumps(options, sort_keys=True, ensure_ascii=False)
     digest = hashlib.sha256(f"{stage} {canonical}".encode()).hexdigest()[:8]
     name = f"{'-'.join(words)[:_LONGEST_LABEL]}-{digest}"
-    return Job(stage, name, dict(options), tuple(job.key for job in before))
+    needs = tuple(job.key for job in before if job.stage)
+    return Job(stage, name, dict(options), needs, probe)
 
 
 def _label(job: Job) -> str:
-    """A run's name without its hash."""
-    return job.name.rsplit("-", 1)[0]
+    """A run's name without its hash; of a model made elsewhere, the last part of its name."""
+    return job.name.rsplit("-", 1)[0] if job.stage else job.name.rsplit("/", 1)[-1]
 
 
 def _words(options: Mapping[str, Any]) -> Iterator[str]:

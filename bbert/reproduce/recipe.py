@@ -5,7 +5,10 @@ pretraining and of fine-tunings, without any size. `for:` repeats a row over all
 its variables, or over a list of them; `{variable}` stands in options, and where an option is
 nothing but a variable it keeps the variable's type. A table's own `variables:` (languages, layers)
 may be replaced by a scale that has other data or fewer layers (`bbert.reproduce.scale`), as sizes
-are. A null in a fine-tuning's options means that the option is not given.
+are. A null in a fine-tuning's options means that the option is not given. Where `train_lang` is a
+list, each language is trained on by itself, and a cell is the mean over all of them, a language
+tested on itself left out; `train_as` is what the list is called. `probes:` of a table (or of a
+figure, which is a table without printed cells) are looks inside its models, one for every seed.
 """
 
 from __future__ import annotations
@@ -21,8 +24,11 @@ from bbert.errors import InputError
 from bbert.reproduce.scale import Scale
 
 _ROW_KEYS = {
-    "for", "label", "corpus", "model", "pretrain", "transfer", "published", "relative_to"
+    "for", "label", "corpus", "model", "pretrain", "transfer", "train_as", "published",
+    "relative_to",
 }  # fmt: skip
+PROBES_OF_A_MODEL = ("cka", "retrieval", "translation", "cosine")
+_PROBES_OF_RUNS = ("overlap", "typology", "gap", "portrait")
 _CLAIM_KEYS = {
     "id", "says", "cells", "left", "right", "expect", "within", "measure", "ignoring"
 }  # fmt: skip
@@ -50,17 +56,24 @@ class Row:
     transfer: Sequence[Mapping[str, Any]]
     published: Mapping[str, str]
     relative_to: Mapping[str, Any] = field(default_factory=dict)
+    train_as: str | None = None
 
 
 @dataclass(frozen=True)
 class TableRecipe:
-    """A published table: its rows and the claims that it is to bear out."""
+    """A published table or figure: its rows, the claims that it is to bear out, and its probes.
+
+    A probe is the options of one `bbert probe` command beside `probe` (which one) and, for those
+    that run a model, `model` (one that the scale provides) and `beside: transfer` (the table's
+    fine-tunings of the same seed are measured too).
+    """
 
     paper: str
     number: str
     title: str
     rows: Sequence[Row]
     claims: Sequence[Mapping[str, Any]]
+    probes: Sequence[Mapping[str, Any]] = ()
 
     @property
     def key(self) -> str:
@@ -92,13 +105,16 @@ def _load(path: Path, scale: Scale) -> dict[str, TableRecipe]:
         where = f"{path}, table {number}"
         variables = {**table.get("variables", {}), **scale.tables.get(f"{path.stem}-{number}", {})}
         rows = [
-            row for template in fill(table["rows"], variables) for row in _expanded(template, where)
+            row
+            for template in fill(table.get("rows", ()), variables)
+            for row in _expanded(template, where)
         ]
+        probes = [_checked_probe(p, where) for p in fill(table.get("probes", ()), variables)]
         claims = [
             _checked_claim(claim, where) for claim in fill(table.get("claims", ()), variables)
         ]
         recipes[str(number)] = TableRecipe(
-            path.stem, str(number), table["title"], tuple(rows), tuple(claims)
+            path.stem, str(number), table["title"], tuple(rows), tuple(claims), tuple(probes)
         )
     return recipes
 
@@ -118,8 +134,9 @@ def _expanded(template: Mapping[str, Any], where: str) -> Iterator[Row]:
             filled.get("model"),
             filled.get("pretrain", {}),
             [{k: v for k, v in options.items() if v is not None} for options in filled["transfer"]],
-            {key: _as_printed(value) for key, value in filled["published"].items()},
+            {key: _as_printed(value) for key, value in filled.get("published", {}).items()},
             filled.get("relative_to", {}),
+            filled.get("train_as"),
         )
 
 
@@ -165,6 +182,15 @@ def _checked_claim(claim: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     if (claim["expect"] == "near") != ("within" in claim):
         raise InputError(f"{where}, claim {claim['id']}: 'within' (points) goes with near, only")
     return claim
+
+
+def _checked_probe(probe: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    kind = probe.get("probe")
+    if kind not in (*PROBES_OF_A_MODEL, *_PROBES_OF_RUNS):
+        raise InputError(f"{where}: no probe {kind!r}")
+    if (kind in (*PROBES_OF_A_MODEL, "portrait")) != ("model" in probe):
+        raise InputError(f"{where}: 'model' goes with {', '.join(PROBES_OF_A_MODEL)}, portrait")
+    return probe
 
 
 def _refuse_unknown(content: Mapping[str, Any], known: set[str], where: str) -> None:

@@ -35,9 +35,10 @@ class NeededFiles:
 class Scale:
     """The sizes of a reproduction.
 
-    `models` are those that recipes call by name (mBERT); `tables` replaces variables of a recipe by
-    what the scale has data or layers for; `seconds` and `megabytes` are what a run of each stage
-    costs.
+    `models` are those that recipes call by name (mBERT); `probe` holds options of all probes that
+    run a model, with `{data}` for the folder of the files; `tables` replaces variables of a recipe
+    by what the scale has data or layers for; `seconds` and `megabytes` are what a run of each
+    stage costs.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Scale:
     data: Sequence[NeededFiles] = ()
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    probe: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gpu: bool = False
 

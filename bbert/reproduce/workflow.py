@@ -24,6 +24,7 @@ from typing import IO
 from bbert.errors import InputError, RunFailed
 from bbert.progress import progress
 from bbert.reproduce.plan import Plan
+from bbert.reproduce.warm_server import warm_server
 from bbert.reproduce.written_plan import WrittenPlan, is_done, log_of
 
 logger = logging.getLogger(__name__)
@@ -48,10 +49,10 @@ def run_workflow(
     Raises:
         InputError: Snakemake is not installed, or another workflow works in this folder.
     """
-    with _lock(work) as lock:
+    with _lock(work) as lock, _fast_start(gpus, profile) as program:
         log = work / "logs" / f"{written.jobs.stem}.snakemake.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = _command(written, work, snakefile, cores, gpus, profile)
+        command = _command(written, work, snakefile, cores, gpus, profile, program)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -75,8 +76,25 @@ def run_workflow(
     return failed
 
 
+@contextmanager
+def _fast_start(gpus: int, profile: Path | None) -> Iterator[str]:
+    """How a bbert command is called: through a warm server where all of them run here on cores."""
+    if gpus or profile is not None:
+        yield f"{sys.executable} -m bbert"
+        return
+    with warm_server() as address:
+        module = "bbert" if address is None else f"bbert.reproduce.warm_call {address}"
+        yield f"{sys.executable} -m {module}"
+
+
 def _command(
-    written: WrittenPlan, work: Path, snakefile: Path, cores: int, gpus: int, profile: Path | None
+    written: WrittenPlan,
+    work: Path,
+    snakefile: Path,
+    cores: int,
+    gpus: int,
+    profile: Path | None,
+    program: str,
 ) -> Sequence[str]:
     if importlib.util.find_spec("snakemake") is None:
         raise InputError("Snakemake is not installed; pip install 'bbert[pipelines]'")
@@ -91,7 +109,7 @@ def _command(
         command += ["--profile", str(profile.resolve())]
     return [
         *command, "--config", f"plan={written.jobs.resolve()}", f"work={work.resolve()}",
-        f"bbert={sys.executable} -m bbert",
+        f"bbert={program}",
     ]  # fmt: skip
 
 

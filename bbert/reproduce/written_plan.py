@@ -31,7 +31,7 @@ def write_plan(plan: Plan, work: Path, name: str, threads: int, gpus: int) -> Wr
 
     Args:
         threads: processors of one command.
-        gpus: GPUs of one pretraining or fine-tuning; 0 on a machine without.
+        gpus: GPUs of one command that runs a model; 0 on a machine without.
     """
     import yaml
 
@@ -42,6 +42,7 @@ def write_plan(plan: Plan, work: Path, name: str, threads: int, gpus: int) -> Wr
         _write(folder / job.stage / f"{job.name}.yaml", options)
     jobs = {
         job.key: {
+            "command": job.command,
             "needs": list(job.needs),
             "threads": threads,
             "gpus": 0 if job.stage == "corpus" else gpus,

@@ -25,14 +25,13 @@ AS_PUBLISHED = load_recipes(FOLDER / "recipes", replace(SAMPLE, tables={}))
 @pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.key)
 def test_every_command_of_a_plan_is_accepted(recipe, tmp_path):
     from bbert.cli import parse
-    from bbert.reproduce.plan import COMMANDS
     from bbert.reproduce.written_plan import write_plan
 
     plan = make_plan([recipe], SAMPLE, None)
     write_plan(plan, tmp_path, "plan", threads=1, gpus=0)
     for job in plan.jobs.values():
         path = tmp_path / "plans" / job.stage / f"{job.name}.yaml"
-        config = parse(COMMANDS[job.stage], ["--config", str(path)])
+        config = parse(job.command, ["--config", str(path)])
         assert config.name == job.name
     assert all(need in plan.jobs for job in plan.jobs.values() for need in job.needs)
 
@@ -41,6 +40,8 @@ def test_every_command_of_a_plan_is_accepted(recipe, tmp_path):
 def test_as_published_every_safe_score_of_a_table_has_its_cell(paper):
     """At the languages and layers of the paper, the recipe's keys find what is printed."""
     for recipe in AS_PUBLISHED[paper].values():
+        if recipe.number[:6] == "figure" or not any(row.published for row in recipe.rows):
+            continue  # a figure, or a table of what probes find
         scale = replace(SAMPLE, models={"mbert": {"corpus": {"languages": ["en", "es"]}}})
         (table,) = make_plan([recipe], scale, None).tables
         cells = [cell for cell in table["cells"] if not cell["relative_to"]]
@@ -63,8 +64,58 @@ def test_every_claim_has_pairs_to_compare(recipe):
 
     (table,) = make_plan([recipe], SAMPLE, None).tables
     claims = judge(_filled(table, {}, Path("plans")))
+    assert claims or recipe.probes
     assert all(claim.differences for claim in claims)
     assert all(d.verdict == "not run" for claim in claims for d in claim.differences)
+
+
+def test_probes_wait_for_what_they_look_at():
+    recipe = RECIPES["muller2021"]["4"]
+    jobs = make_plan([recipe], SAMPLE, None).jobs
+    similarity = [job for job in jobs.values() if job.probe == "cka"]
+    assert len(similarity) == len(SAMPLE.seeds)
+    for job in similarity:
+        tuned = [key.split("/")[1] for key in job.needs if key[:9] == "finetune/"]
+        assert len(tuned) == 3
+        assert job.options["beside"] == tuned
+        assert f"pretrain/{job.options['model']}" in job.needs
+    (gap,) = [job for job in jobs.values() if job.options.get("runs") and "gap-" in job.name
+              and "-ner-" in job.name]  # fmt: skip
+    assert all(name.startswith("ner-") for name in gap.options["runs"])
+    assert gap.options["similarity"] == [job.name for job in similarity]
+    assert {job.key for job in similarity} <= set(gap.needs)
+
+
+def test_a_mean_over_training_languages_leaves_out_the_language_itself():
+    from bbert.report.records import RunRecord
+    from bbert.report.reproduction import _filled
+
+    (table,) = make_plan([RECIPES["pires2019"]["5"]], SAMPLE, None).tables
+    cells = [cell for cell in table["cells"] if cell["train"] == "group_svo"]
+    assert {cell["test"] for cell in cells} == {"group_svo", "group_sov"}
+    trained = cells[0]["without"]
+    assert set(trained.values()) == {"en", "es", "ru"}
+    score = {"en": 0.1, "es": 0.2, "ru": 0.6, "hi": 0.5}
+    runs = {
+        name: RunRecord("finetune", Path(name), manifest={}, content={
+            "seeds": [int(name.split("seed")[1][0])],
+            "languages": {test: {"values": [1.0 if test == train else value], "n": 10, "chance": 0}
+                          for test, value in score.items()},
+        })
+        for name, train in trained.items()
+    }  # fmt: skip
+    filled = _filled(table, runs, Path("plans"))
+    (same,) = [c for c in filled.cells if (c.train, c.test) == ("group_svo", "group_svo")]
+    assert same.values == pytest.approx(dict.fromkeys(SAMPLE.seeds, 30.0))
+    assert same.num_examples == 60
+    (other,) = [c for c in filled.cells if (c.train, c.test) == ("group_svo", "group_sov")]
+    assert other.values == pytest.approx(dict.fromkeys(SAMPLE.seeds, 50.0))
+    (none,) = [c for c in filled.cells if (c.train, c.test) == ("group_sov", "group_sov")]
+    assert none.values == {}
+    del runs[next(iter(trained))]
+    filled = _filled(table, runs, Path("plans"))
+    (same,) = [c for c in filled.cells if (c.train, c.test) == ("group_svo", "group_svo")]
+    assert len(same.values) == len(SAMPLE.seeds) - 1, "a seed without all its runs does not count"
 
 
 def test_tables_share_the_runs_that_they_have_in_common():
