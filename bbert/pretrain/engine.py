@@ -139,7 +139,9 @@ class Engine:
         alone = self._group.size == 1 and not self.zero
         with self._deepspeed.no_sync() if alone else nullcontext():
             self._deepspeed.backward(loss, scale_wrt_gas=False)
-        return outputs
+        # Without its history: hundreds of small objects of each part, kept to the end of the step,
+        # would lie between the large blocks of the next ones and tear memory to pieces.
+        return outputs | {"loss": outputs["loss"].detach()}
 
     def _clear_gradients(self) -> None:
         for parameter in self._parameters:

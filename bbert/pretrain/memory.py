@@ -17,8 +17,8 @@ from bbert.pretrain.architecture import Architecture
 
 MOMENTS = 2
 BYTES_PER_WEIGHT = 4
-_BYTES_PER_INDEX = 8
-_ROOM_FOR_THE_ALLOCATOR = 0.9
+# Of what there is; a smaller micro-batch costs little, a second failure a start.
+_ROOM_FOR_THE_ALLOCATOR = 0.75
 # On a CPU: memory that is free but not given back, and the buffers of its libraries.
 _FRAGMENTS, _LIBRARIES = 1.4, 1e8
 
@@ -73,11 +73,14 @@ def memory_need(
     dropout = 1 if architecture.dropout else 0
     # Of every layer stay the inputs of products and norms: of a hidden size query, key, value,
     # context, one input of each half, in fp32 two residual sums; two of the width; two factors of
-    # dropout. Attention that is not fused keeps its weights before and after dropout.
+    # dropout. Attention that is not fused keeps its weights, and with dropout its factors and
+    # the weights after it, in fp32 on a GPU, whose autocast takes softmax in fp32, and rounded.
     position = product * (6 * hidden + 2 * intermediate + 2 * dropout * hidden) + 4 * 2 * hidden
     fused = architecture.head_size <= 256 if gpu else not (dropout or bf16)
     if not fused:
-        position += architecture.heads * seq_len * (4 + product + dropout * product)
+        weight = 4 if gpu else product
+        rounded_again = product if gpu and bf16 else 0
+        position += architecture.heads * seq_len * (weight * (1 + 2 * dropout) + rounded_again)
     # Scores, their logarithms and the gradient; in bf16 scores and gradient once more.
     prediction = architecture.vocab_size * (3 * 4 + (2 * product if bf16 else 0))
     per_row = seq_len * architecture.depth * position + predictions * prediction

@@ -38,6 +38,7 @@ INITIAL_DEVIATION = 0.02
 WITH_VOCABULARY = ("embeddings.word.weight", "mlm_head.bias")
 """Parameters with a row for every entry of the vocabulary."""
 _SITES_PER_LAYER = 3
+_ROWS_ROUNDED_TO = 64
 
 
 class BertForPretraining(nn.Module):
@@ -245,9 +246,24 @@ class MaskedLanguageModelHead(nn.Module):
         self._vocab_size = architecture.vocab_size
 
     def forward(self, hidden_ME: Tensor, word_embeddings_VE: Tensor) -> Tensor:
-        transformed_ME = self.norm(functional.gelu(self.transform(hidden_ME)))
+        transformed_ME = self.norm(gelu_of_many_sizes(self.transform(hidden_ME)))
         scores_MV = functional.linear(transformed_ME, word_embeddings_VE, self.bias)
         return scores_MV[..., : self._vocab_size]
+
+
+def gelu_of_many_sizes(hidden_xME: Tensor) -> Tensor:
+    """GELU of as many rows as there happen to be, the same to the bit as of these rows alone.
+
+    On a CPU oneDNN computes it and keeps what it has compiled for every shape. There are as many
+    predictions as the masks make, another number at every step; what is kept then lies between the
+    large blocks of the steps and tears the process's memory to pieces, until twice as much is taken
+    as is used. Rounded up, the numbers are few.
+    """
+    if hidden_xME.is_cuda or torch.compiler.is_compiling():
+        return functional.gelu(hidden_xME)
+    rows = hidden_xME.shape[-2]
+    padded = functional.pad(hidden_xME, (0, 0, 0, -rows % _ROWS_ROUNDED_TO))
+    return functional.gelu(padded)[..., :rows, :]
 
 
 class NextSentenceHead(nn.Module):

@@ -71,7 +71,7 @@ def test_zero_shares_out_moments_and_then_gradients():
 def test_as_many_rows_fit_as_the_formula_allows():
     assert NEED.of(50) == 1.5e9
     rows = NEED.rows_within(2e9)
-    assert NEED.of(rows) <= 0.9 * 2e9 < NEED.of(rows + 1)
+    assert NEED.of(rows) <= 0.75 * 2e9 < NEED.of(rows + 1)
     assert NEED.rows_within(1e9) < 1
 
 
@@ -81,8 +81,8 @@ def test_the_mend_is_the_largest_micro_batch_that_fits(caplog: pytest.LogCapture
     tight = MemoryBudget(NEED, 500, 2e9)
     tight.warn()
     assert "6.0 GB" in caplog.text
-    assert "--micro-batch-size 80" in caplog.text
-    with pytest.raises(RunFailed, match="--micro-batch-size 80 "), tight.explained():
+    assert "--micro-batch-size 50" in caplog.text
+    with pytest.raises(RunFailed, match="--micro-batch-size 50 "), tight.explained():
         raise torch.OutOfMemoryError("CUDA out of memory")
     with (
         pytest.raises(RunFailed, match="--micro-batch-size 25 "),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bbert.pretrain.architecture import Architecture
 from bbert.pretrain.export import hugging_face_config, hugging_face_weights
 from bbert.pretrain.masking import IGNORED
-from bbert.pretrain.model import BertForPretraining
+from bbert.pretrain.model import BertForPretraining, gelu_of_many_sizes
 
 SMALL = Architecture(2, 4, 32, 80, 97, max_positions=40, dropout=0.0)
 # Sizes as in K et al. 2020 at a small vocabulary: heads 1 to 24, head sizes up to 768.
@@ -347,3 +347,16 @@ def test_compiled_it_computes_the_same_in_one_graph():
         assert torch.allclose(compiled[name], value, rtol=1e-5), name
     for parameter, gradient in zip(model.parameters(), expected, strict=True):
         assert torch.allclose(parameter.grad, gradient, rtol=1e-4, atol=1e-6)
+
+
+@given(st.integers(0, 200), st.integers(1, 40), st.sampled_from([torch.float32, torch.bfloat16]))
+@settings(max_examples=30, deadline=None)
+def test_gelu_of_any_number_of_rows_is_the_same_to_the_bit(rows: int, hidden: int, dtype):
+    generator = torch.Generator().manual_seed(rows)
+    plain = torch.randn(rows, hidden, generator=generator).to(dtype).requires_grad_()
+    rounded = plain.detach().clone().requires_grad_()
+    outputs = functional.gelu(plain), gelu_of_many_sizes(rounded)
+    assert torch.equal(*outputs)
+    for output in outputs:
+        output.square().sum().backward()
+    assert torch.equal(plain.grad, rounded.grad)
