@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bbert.cards.card import write_corpus_card
 from bbert.corpus.build import Build
 from bbert.corpus.config import CorpusConfig, interventions, resolve, run_name
 from bbert.corpus.dumps import check_wikiextractor
@@ -16,7 +17,7 @@ from bbert.corpus.freed_memory import keep_freed_memory
 from bbert.corpus.sources import Source, assign_sources, read_sources
 from bbert.errors import InputError
 from bbert.languages import Language, parse_languages
-from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run, read_json
 from bbert.stage_config import DryRun
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ def run(config: CorpusConfig) -> RunDirectory | DryRun:
             }
             run.extra["sample"] = None if sample is None else str(sample.resolve())
             Build(run, resolved, languages, sources, served, processes).all_steps()
+            write_corpus_card(run, read_json(run.path / "certificate.json"))
             run.finish()
     return run.directory
 

@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from bbert.cards.card import write_transfer_card
 from bbert.finetune.averages import averages, groups_of
 from bbert.finetune.config import FinetuneConfig, resolved
 from bbert.finetune.grid import Grid, cells_of
@@ -159,6 +160,7 @@ def _finetune(plan: Plan, run: Run, last_data: LastData) -> None:
     run.metrics = {
         f"{plan.task.metric}/{name}": entry["mean"] for name, entry in content["languages"].items()
     }
+    write_transfer_card(run, run.path / "model", content)
 
 
 def _save(plan: Plan, run: Run, network: Any, labels: tuple[str, ...], seed: int) -> None:

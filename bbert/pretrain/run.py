@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bbert.cards.card import write_model_card
 from bbert.errors import InputError, RunFailed
 from bbert.pretrain.checkpoint import (
     CHECKPOINTS,
@@ -163,6 +164,9 @@ def _lead(config: PretrainConfig, group: ProcessGroup) -> RunDirectory:
             training = _train(orders, group)
             _export(plan, opened, training)
             _describe(plan, opened, training)
+            for folder in (opened.path / MODEL, opened.path / BEST_MODEL):
+                if folder.is_dir():
+                    write_model_card(opened, folder)
             return opened.finish()
     finally:
         if not told:

@@ -1,0 +1,1 @@
+"""Model and data cards: what a run made, from what, with which result, as Hugging Face reads it."""

@@ -1,0 +1,85 @@
+"""Cards say what the run says, and the Hugging Face library reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from huggingface_hub import DatasetCard, ModelCard
+
+from bbert.cards.card import CARD, write_corpus_card, write_model_card, write_transfer_card
+from bbert.corpus.config import CorpusConfig
+from bbert.finetune.config import FinetuneConfig
+from bbert.pretrain.config import PretrainConfig
+from bbert.run_directory import Run
+
+
+def opened(stage: str, config, tmp_path: Path) -> Run:
+    run = Run(stage, "a-name", config, [], tmp_path / "a-name")
+    (run.path / "model").mkdir(parents=True)
+    return run
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    measured = {"documents": 12, "sentences": 3456, "words": 78901, "word_pieces": 99999,
+                "unk_rate": 0.00012}  # fmt: skip
+    certificate = {
+        "languages": {
+            "enfake": {**measured, "interventions": [{"name": "fake", "variant": "corrected"},
+                                                     {"name": "permute", "p": 0.5}]},
+            "es": {**measured, "interventions": []},
+        },
+        "pairs": {"enfake-es": {"shared_characters": 0, "shared_vocabulary_entries": 7}},
+        "promises": ["enfake-es have 0 shared characters (0 promised)"],
+    }  # fmt: skip
+    run = opened("corpus", CorpusConfig(), tmp_path)
+    write_corpus_card(run, certificate)
+    return run.path / CARD
+
+
+def test_a_data_card_names_real_languages_and_counts(corpus: Path):
+    card = DatasetCard.load(corpus)
+    assert card.data.to_dict()["language"] == ["en", "es"]
+    assert "| enfake | fake (corrected), permute | 12 | 3,456 | 78,901 | 99,999 |" in card.text
+    assert "| es | none |" in card.text
+    assert "| enfake-es | 0 | 7 |" in card.text
+    assert "* enfake-es have 0 shared characters" in card.text
+
+
+def test_a_model_card_has_sizes_losses_and_perplexities(tmp_path: Path):
+    config = PretrainConfig(depth=2, heads=3, hidden=48, steps=10, batch_size=4, seq_len=32)
+    run = opened("pretrain", config, tmp_path)
+    run.extra = {"languages": ["enfake", "ru"], "corpus": "corpora/c", "parameters": 123456}
+    run.counts = {"tokens": 1280, "passes": {"enfake": 0.5, "ru": 0.25}}
+    run.metrics = {"first_loss": 9.0, "loss": 4.5, "validation_perplexity/ru": 99.5}
+    write_model_card(run, run.path / "model")
+    card = ModelCard.load(run.path / "model" / CARD)
+    assert card.data.to_dict()["language"] == ["en", "ru"]
+    assert "| layers × hidden size, heads | 2 × 48, 3 |" in card.text
+    assert "| parameters | 123,456 |" in card.text
+    assert "| loss, first and last | 9.000, 4.500 |" in card.text
+    assert "pieces, ru | 99.50 |" in card.text
+
+
+def test_a_transfer_card_has_every_score_with_its_spread_also_for_the_hub(tmp_path: Path):
+    score = {"n": 500, "split": "test", "chance": 0.25}
+    results = {
+        "task": "ner", "metric": "entity_f1", "metric_definition": "F1 of entities",
+        "chance_definition": "O everywhere", "model": "m", "train_language": "enfake",
+        "head": "linear", "fusion": "dlfa", "random_init": None, "seeds": [0, 1],
+        "train": {"n": 2000},
+        "languages": {
+            "enfake": {**score, "mean": 0.98, "std": 0.01},
+            "es": {**score, "mean": 0.71, "std": None},
+            "hi": {**score, "mean": None, "std": None},
+        },
+    }  # fmt: skip
+    run = opened("finetune", FinetuneConfig(task="ner"), tmp_path)
+    write_transfer_card(run, run.path / "model", results)
+    card = ModelCard.load(run.path / "model" / CARD)
+    found = {e.dataset_config: e.metric_value for e in card.data.eval_results}
+    assert found == {"enfake": 0.98, "es": 0.71}
+    assert "| enfake | 98.0% | 1.0% | 25.0% | 500 | test |" in card.text
+    assert "| hi | – | – | 25.0% | 500 | test |" in card.text
+    assert "layers drawn at" not in card.text
