@@ -121,14 +121,17 @@ def _environment() -> dict[str, str]:
 
 
 def _watch(plan: Plan, work: Path, process: subprocess.Popen[bytes]) -> None:
+    """Show how far the plan is, in percent of the time that the scale expects of all its runs."""
     pending = {key for key, job in plan.jobs.items() if not is_done(work, job)}
-    total, done = len(plan.jobs), len(plan.jobs) - len(pending)
-    with progress("runs", total=total, unit="runs", start=done) as advance:
+    expected = {key: plan.scale.seconds[job.stage] for key, job in plan.jobs.items()}
+    percent = 100 / sum(expected.values())
+    before = percent * sum(expected[key] for key in plan.jobs if key not in pending)
+    with progress(f"{len(plan.jobs)} runs", total=100, unit="%", start=before) as advance:
         while True:
             ended = process.poll() is not None
             finished = {key for key in pending if is_done(work, plan.jobs[key])}
             pending -= finished
-            advance(len(finished))
+            advance(percent * sum(expected[key] for key in finished))
             if ended:
                 return
             time.sleep(_POLL_SECONDS)
