@@ -103,19 +103,18 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def to_rich(self) -> Any:
-        """A rich table for the terminal."""
-        from rich.table import Table as RichTable
+        """What rich prints in a terminal of any width."""
+        from bbert.report.terminal import TerminalTable
 
-        table = RichTable(title=self.caption, caption=self.note or None, title_justify="left",
-                          caption_justify="left")  # fmt: skip
         shown = [index for index, column in enumerate(self.columns) if not column.detail]
-        for column in (self.columns[index] for index in shown):
-            justify = "right" if column.numeric else "left"
-            table.add_column(column.header, justify=justify, no_wrap=column.numeric)
-        for row in self.rows:
-            floor = any(cell.emphasis == "floor" for cell in row)
-            table.add_row(*(row[index].text for index in shown), style="dim" if floor else None)
-        return table
+        return TerminalTable(
+            self.caption,
+            self.note,
+            [self.columns[index].header for index in shown],
+            [self.columns[index].numeric for index in shown],
+            [[row[index].text for index in shown] for row in self.rows],
+            [any(cell.emphasis == "floor" for cell in row) for row in self.rows],
+        )
 
 
 def _cell_to_json(cell: Cell) -> dict[str, Any]:
