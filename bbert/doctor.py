@@ -26,6 +26,7 @@ GIGABYTE = 1e9
 _LITTLE_DISK = 5 * GIGABYTE
 _TOO_LITTLE_DISK = 0.5 * GIGABYTE
 _LITTLE_MEMORY = 4 * GIGABYTE
+_LITTLE_SHARED_MEMORY = 1 * GIGABYTE  # a container's default is 64 MB
 _SECONDS = 20
 _CPU_FLAGS = {
     "amx_bf16": "AMX",
@@ -83,11 +84,13 @@ def findings(work: Path) -> Iterator[Finding]:
     yield from torch_and_devices()
     yield from deepspeed()
     yield compiler()
-    yield command("ninja", "builds DeepSpeed's CPU operator", "pip install ninja")
     yield wikiextractor()
+    yield snakemake()
     yield cores()
     yield memory()
+    yield shared_memory()
     yield disk(work)
+    yield caches()
 
 
 def _python() -> Finding:
@@ -158,8 +161,9 @@ def torch_and_devices() -> Iterator[Finding]:
     import torch
 
     if not torch.cuda.is_available():
-        yield Finding("GPU", "note", f"{', '.join(cards) or 'none'}; torch sees none of them",
-                      "check the driver with `nvidia-smi`")  # fmt: skip
+        shown = f"{', '.join(cards)}; torch sees none of them" if cards else "none is seen"
+        yield Finding("GPU", "note", shown,
+                      "check the driver with `nvidia-smi`; in a container: --gpus all")  # fmt: skip
         yield _processor_precision()
         return
     names = []
@@ -199,40 +203,24 @@ def _processor_precision() -> Finding:
 
 
 def deepspeed() -> Iterator[Finding]:
-    """DeepSpeed, its compiled CPU operator, and the launchers."""
+    """DeepSpeed and the launchers; its operations are never compiled (`import_deepspeed`)."""
     version = _version("deepspeed")
     if version is None:
         yield Finding("DeepSpeed", "missing", "not installed", "pip install deepspeed")
     else:
         yield Finding("DeepSpeed", "ok", version)
-        yield _operator()
     yield command("deepspeed", "launcher", "pip install deepspeed")
     yield command("torchrun", "launcher", "pip install torch")
 
 
-def _operator() -> Finding:
-    """Whether the CPU communication operator is compiled, or a killed compilation blocks it."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch_extensions"
-    cache = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or default)
-    folders = [*cache.glob("deepspeed_shm_comm"), *cache.glob("*/deepspeed_shm_comm")]
-    topic = "DeepSpeed CPU operator"
-    for folder in folders:
-        if (folder / "lock").exists():
-            return Finding(topic, "note", f"{folder} is locked by a compilation",
-                           f"if none is running: rm {folder / 'lock'}")  # fmt: skip
-    if any((folder / "deepspeed_shm_comm.so").is_file() for folder in folders):
-        return Finding(topic, "ok", f"compiled, in {cache}")
-    return Finding(topic, "ok", "not compiled yet: done once, by the first run that needs it")
-
-
 def compiler() -> Finding:
-    """A C++ compiler, which DeepSpeed's operator and torch.compile call."""
-    for name in filter(None, (os.environ.get("CXX"), "c++", "g++", "clang++")):
+    """A compiler by a name that torch.compile looks for; nothing else of bbert calls one."""
+    for name in ("g++", "clang++"):
         path = shutil.which(name)
         if path:
             first = (_output([path, "--version"]).splitlines() or ["version unknown"])[0]
             return Finding("C++ compiler", "ok", f"{first}, {path}")
-    return Finding("C++ compiler", "missing", "none of $CXX, c++, g++, clang++",
+    return Finding("C++ compiler", "missing", "no g++ or clang++: runs go on without torch.compile",
                    "apt-get install g++ (or your system's package)")  # fmt: skip
 
 
@@ -255,6 +243,15 @@ def wikiextractor() -> Finding:
     if Version(version) < Version("3.1"):
         return Finding("wikiextractor", "missing", f"{version} is too old", mend)
     return Finding("wikiextractor", "ok", f"{version} (reads Wikipedia dumps)")
+
+
+def snakemake() -> Finding:
+    """Snakemake, which `bbert reproduce` starts."""
+    version = _version("snakemake")
+    if version is None:
+        return Finding("snakemake", "missing", "not installed; needed by bbert reproduce",
+                       "pip install 'snakemake>=9'")  # fmt: skip
+    return Finding("snakemake", "ok", f"{version} (bbert reproduce)")
 
 
 def cores() -> Finding:
@@ -284,17 +281,62 @@ def memory() -> Finding:
     return Finding("memory", "ok", found)
 
 
-def disk(work: Path) -> Finding:
-    """Free space and permission at the work folder, which need not exist yet."""
-    folder = work.absolute()
+def shared_memory(folder: Path = Path("/dev/shm")) -> Finding:
+    """Space in shared memory, through which NCCL joins the processes of one machine's GPUs."""
+    topic, mend = "shared memory", "in a container: --shm-size 8g; needed for several GPUs"
+    try:
+        size = shutil.disk_usage(folder).total
+    except OSError:
+        return Finding(topic, "note", f"no {folder}", mend)
+    found = f"{size / GIGABYTE:.2f} GB at {folder}"
+    if not os.access(folder, os.W_OK):
+        return Finding(topic, "note", f"{folder} cannot be written", f"chmod 1777 {folder}")
+    if size < _LITTLE_SHARED_MEMORY:
+        return Finding(topic, "note", found, mend)
+    return Finding(topic, "ok", found)
+
+
+def caches() -> Finding:
+    """Permission in the folders that libraries write to: hub files, compiled code, temporary."""
+    home = Path.home()
+    general = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    folders = {
+        "HF_HOME": general / "huggingface",
+        "TRITON_CACHE_DIR": home / ".triton",
+        "TMPDIR": Path(tempfile.gettempdir()),
+    }
+    places = {name: Path(os.environ.get(name) or folder) for name, folder in folders.items()}
+    closed = {name: place for name, place in places.items() if not _is_writable(place)}
+    if closed:
+        found = ", ".join(str(place) for place in closed.values()) + " cannot be written"
+        mend = "export " + " ".join(f"{name}=FOLDER" for name in closed)
+        return Finding("caches", "missing", found, mend)
+    return Finding("caches", "ok", ", ".join(map(str, places.values())))
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether `folder`, or the nearest folder above it that exists, takes a file."""
+    try:
+        with tempfile.TemporaryFile(dir=_nearest(folder)):
+            return True
+    except OSError:
+        return False
+
+
+def _nearest(path: Path) -> Path:
+    """`path`, or the nearest folder above it that exists."""
+    folder = path.absolute()
     while not folder.exists():
         folder = folder.parent
+    return folder
+
+
+def disk(work: Path) -> Finding:
+    """Free space and permission at the work folder, which need not exist yet."""
+    folder = _nearest(work)
     free = shutil.disk_usage(folder).free
     found = f"{free / GIGABYTE:.1f} GB free at {work.absolute()}"
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError:
+    if not _is_writable(folder):
         return Finding("work folder", "missing", f"{folder} cannot be written",
                        "give another folder with --work or $BBERT_WORK")  # fmt: skip
     if free < _TOO_LITTLE_DISK:

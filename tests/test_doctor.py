@@ -21,7 +21,6 @@ def bare_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     empty.mkdir()
     monkeypatch.setenv("PATH", str(empty))
     monkeypatch.setattr(sys, "executable", str(empty / "python"))
-    monkeypatch.delenv("CXX", raising=False)
     return empty
 
 
@@ -108,16 +107,67 @@ def test_the_build_of_torch_is_read_without_importing_it(tmp_path: Path, line: s
     assert doctor._cuda_of_build(tmp_path / "absent") is None
 
 
-def test_a_killed_compilation_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
-    assert "not compiled yet" in doctor._operator().found
-    folder = tmp_path / "py311_cpu" / "deepspeed_shm_comm"
-    folder.mkdir(parents=True)
-    (folder / "deepspeed_shm_comm.so").touch()
-    assert doctor._operator().found.startswith("compiled")
-    (folder / "lock").touch()
-    assert doctor._operator().state == "note"
-    assert str(folder / "lock") in doctor._operator().mend
+def test_no_snakemake(monkeypatch: pytest.MonkeyPatch):
+    assert doctor.snakemake().state == "ok"
+    without("snakemake", monkeypatch)
+    assert doctor.snakemake().state == "missing"
+    assert "pip install" in doctor.snakemake().mend
+
+
+@pytest.mark.parametrize(("size", "state"), [(64 * 2**20, "note"), (8 * 2**30, "ok")])
+def test_the_shared_memory_of_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, state: str
+):
+    usage = type("Usage", (), {"total": size, "free": size})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage)
+    found = doctor.shared_memory(tmp_path)
+    assert found.state == state
+    assert ("--shm-size" in found.mend) == (state == "note")
+
+
+def test_no_shared_memory_at_all(tmp_path: Path):
+    assert doctor.shared_memory(tmp_path / "absent").state == "note"
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("HF_HOME", "TRITON_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    assert doctor.caches().state == "ok"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "TRITON_CACHE_DIR").touch()  # nobody, not even root, can write below a file
+    found = doctor.caches()
+    assert found.state == "missing"
+    assert found.found == f"{tmp_path / 'TRITON_CACHE_DIR'} cannot be written"
+    assert found.mend == "export TRITON_CACHE_DIR=FOLDER"
+
+
+@pytest.mark.parametrize("cards", [[], ["NVIDIA A100"]])
+def test_cards_that_torch_cannot_drive(monkeypatch: pytest.MonkeyPatch, cards: list[str]):
+    monkeypatch.setattr(doctor, "_graphics_cards", lambda: cards)
+    monkeypatch.setattr(doctor, "_cuda_of_build", lambda package: None)
+    found = {finding.topic: finding for finding in doctor.torch_and_devices()}["GPU"]
+    assert found.state == "note"
+    assert found.mend
+    assert ("CPU build" in found.found) == bool(cards)
+    import torch
+
+    monkeypatch.setattr(doctor, "_cuda_of_build", lambda package: "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    found = {finding.topic: finding for finding in doctor.torch_and_devices()}["GPU"]
+    assert "nvidia-smi" in found.mend
+    assert "none" in found.found
+
+
+def test_nothing_is_cut_off_in_eighty_columns(tmp_path: Path):
+    from rich.console import Console
+
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(doctor.run(DoctorConfig(work=tmp_path)))
+    text = console.export_text()
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "…" not in text
+    for finding in doctor.findings(tmp_path):
+        assert finding.topic.split()[0] in text
 
 
 def test_a_work_folder_that_is_a_file_cannot_be_written(tmp_path: Path):
