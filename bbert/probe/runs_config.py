@@ -50,7 +50,8 @@ class TypologyConfig(RunsProbeConfig):
     """Zero-shot scores against the word-order features of WALS that two languages share."""
 
     wals: Path | None = None
-    """CSV with the columns wals_code, iso639_3, language, feature, value, value_name."""
+    """CSV with the columns wals_code, iso639_3, language, feature, value, value_name. Runs on the
+    embedded sample have that of its grammars without it."""
     runs: tuple[str, ...] = ()
     """Transfer runs; without them all of --task."""
     task: str = "pos"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bbert.probe.correlation import p_value
 from bbert.probe.results import by_pair, headlines
 from bbert.run_directory import RunDirectory, read_json
 
@@ -159,7 +160,7 @@ def _rho(found: dict[str, Any]) -> str:
     if found["rho"] is None:
         return f"{_NOTHING} ({found['reason']})"
     return (
-        f"rho {found['rho']:.2f} [{found['low']:.2f}, {found['high']:.2f}], p {found['p']:.3f}, "
+        f"rho {found['rho']:.2f} [{found['low']:.2f}, {found['high']:.2f}], {p_value(found['p'])}, "
         f"n {found['n']}"
     )
 

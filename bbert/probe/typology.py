@@ -27,6 +27,8 @@ from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
 
+_OF_THE_SAMPLE = Path(__file__).parents[1] / "sample" / "word_order.csv"
+_SHOWN_BY_THE_SAMPLE = ("81A", "85A", "87A")
 _CLASSES = {SUBJECT_VERB_OBJECT: ("SVO", "SOV"), ADJECTIVE_NOUN: ("AN", "NA")}
 
 
@@ -45,27 +47,39 @@ class TypologyPlan:
         return [self.wals.path, *(run.file for run in self.runs.runs)]
 
 
+def _features(typed: TypologyConfig, runs: Finished) -> tuple[Wals, tuple[str, ...]]:
+    """What --wals says; of the embedded sample's languages, what its own grammars do."""
+    features = typed.features
+    if typed.wals is not None:
+        path = typed.wals.expanduser().resolve()
+    elif all(run.manifest.get("sample") for run in runs.runs):
+        path = _OF_THE_SAMPLE
+        features = tuple(f for f in features if f in _SHOWN_BY_THE_SAMPLE) or features
+    else:
+        raise InputError(
+            "--wals is needed: a CSV of WALS feature values with the columns wals_code, "
+            "iso639_3, feature, value_name"
+        )
+    return Wals(path, features, dict(text.split("=") for text in typed.wals_code)), features
+
+
 def make_plan(typed: TypologyConfig) -> TypologyPlan:
     """Find the runs and read the features.
 
     Raises:
         InputError: no file of features, no usable run, runs of several tasks.
     """
-    if typed.wals is None:
-        raise InputError(
-            "--wals is needed: a CSV of WALS feature values with the columns wals_code, iso639_3, "
-            "feature, value_name"
-        )
-    codes = dict(text.split("=") for text in typed.wals_code)
-    wals = Wals(typed.wals.expanduser().resolve(), typed.features, codes)
     runs = transfer_runs(typed.work, typed.runs, typed.task)
     if not typed.runs:
         runs = Finished([r for r in runs.runs if not r.results["random_init"]], runs.problems)
     tasks = sorted({run.results["task"] for run in runs.runs})
     if len(tasks) != 1:
         raise InputError(f"--runs are of the tasks {tasks}: give runs of one task")
+    wals, features = _features(typed, runs)
     name = typed.name or joined_name(["typology", *knobs_that_differ(typed, frozenset({"wals"}))])
-    return TypologyPlan(replace(typed, name=name, wals=wals.path), name, runs, wals)
+    return TypologyPlan(
+        replace(typed, name=name, wals=wals.path, features=features), name, runs, wals
+    )
 
 
 def measure(plan: TypologyPlan, run: Run) -> None:

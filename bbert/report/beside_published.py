@@ -16,7 +16,7 @@ _DOUBT = "?"
 def reproduction_tables(reproduction: Reproduction, with_claims: bool = True) -> list[Table]:
     """The table of cells, that of claims, and that of the pairs behind the claims."""
     claims = judge(reproduction)
-    tables = [_cell_table(reproduction)]
+    tables = [_cell_table(reproduction)] if reproduction.cells else []
     if claims:
         tables += [claim_table([(reproduction, claims)])] if with_claims else []
         tables.append(_pair_table(reproduction, claims))

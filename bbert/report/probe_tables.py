@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bbert.probe.correlation import p_value
 from bbert.report.records import RunRecord, is_number
 from bbert.report.table import NOTHING, Cell, Column, Table, fixed, number, words
 from bbert.report.transfer_tables import random_layers
@@ -115,7 +116,7 @@ def typology_table(run: RunRecord, number_in_page: int) -> Table:
         for name, r in named
     )  # fmt: skip
     rho = content["correlation"]
-    said = f"rho {rho['rho']:.2f}, p {rho['p']:.3f}" if is_number(rho["rho"]) else rho["reason"]
+    said = f"rho {rho['rho']:.2f}, {p_value(rho['p'])}" if is_number(rho["rho"]) else rho["reason"]
     note = f"Score and number of shared features: {said}, n = {rho['n']}."
     note += reasons_of(content["rows"])
     caption = f"Word order and zero-shot {content['task']}"

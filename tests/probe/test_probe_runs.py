@@ -115,6 +115,21 @@ def test_typology_averages_over_pairs_of_languages(work, wals):
     assert not any(row["run"] == "floor" for row in found["rows"])
 
 
+def test_typology_of_the_sample_knows_its_own_grammars(work):
+    for name, scores in {
+        "en": {"en": 0.9, "es": 0.6, "hi": 0.3},
+        "ru": {"ru": 1, "hi": 0.4},
+    }.items():
+        path = write_transfer(work, name, scores=scores, train_language=name)
+        (path / "manifest.json").write_text(
+            json.dumps({"stage": "finetune", "finished": name, "sample": "sample"})
+        )
+    found = results(run(TypologyConfig()))
+    assert {(row["train"], row["eval"]): row["shared"] for row in found["rows"]} == {
+        ("en", "es"): 2, ("en", "hi"): 1, ("ru", "hi"): 1,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
