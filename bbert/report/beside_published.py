@@ -38,7 +38,7 @@ def claim_table(judged: Sequence[tuple[Reproduction, Sequence[JudgedClaim]]]) ->
             Cell(claim.verdict),
             _points(claim.mean_difference),
             Cell(_expected(claim)),
-            Cell(_table_name(reproduction)),
+            Cell(reproduction.name),
         )
         for reproduction, claims in judged
         for claim in claims
@@ -80,7 +80,7 @@ def _cell_table(reproduction: Reproduction) -> Table:
         f"{PAPERS[reproduction.paper]}, at the paper's size: only directions compare. "
         f"{_DOUBT} marks a printed cell whose reading or key is doubtful."
     )
-    title = f"{_table_name(reproduction)}: {reproduction.title}"
+    title = f"{reproduction.name}: {reproduction.title}"
     return Table(f"reproduced-{reproduction.key}", title, columns, tuple(rows), note)
 
 
@@ -109,7 +109,7 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
         for claim in claims
         for d in claim.differences
     ]
-    title = f"{_table_name(reproduction)}: the pairs behind the claims"
+    title = f"{reproduction.name}: the pairs behind the claims"
     note = "Differences in points, left minus right."
     return Table(f"pairs-{reproduction.key}", title, columns, tuple(rows), note)
 
@@ -169,7 +169,3 @@ def _state(cell: MeasuredCell) -> Cell:
 
 def _expected(claim: JudgedClaim) -> str:
     return {"greater": "above 0", "less": "below 0"}.get(claim.expectation, claim.expectation)
-
-
-def _table_name(reproduction: Reproduction) -> str:
-    return f"{reproduction.paper} table {reproduction.table}"

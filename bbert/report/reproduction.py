@@ -18,6 +18,7 @@ from bbert.report.records import RunRecord, is_number
 from bbert.run_directory import read_json
 
 SCORES = {"accuracy", "f1", "las"}
+_FIGURE = "figure-"
 _REQUIRED = ("paper", "table", "title", "scale", "scale_says", "cells", "floors", "claims")
 
 
@@ -70,6 +71,12 @@ class Reproduction:
     def key(self) -> str:
         return f"{self.paper}-{self.table}"
 
+    @property
+    def name(self) -> str:
+        """As one speaks of it: "k2020 table 3", "muller2021 figure 2"."""
+        kind = "" if self.table.startswith(_FIGURE) else "table "
+        return f"{self.paper} {kind}{self.table.replace('-', ' ')}"
+
 
 def read_reproductions(file: Path, records: Sequence[RunRecord]) -> list[Reproduction]:
     """The tables of a plan file, filled from the transfer runs among `records`.
@@ -101,7 +108,7 @@ def run_names(file: Path) -> list[str]:
 
 
 def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Path) -> Reproduction:
-    is_figure = table["table"].startswith("figure-")  # printed without numbers
+    is_figure = table["table"].startswith(_FIGURE)  # printed without numbers
     printed = [] if is_figure else published(table["paper"], table["table"])
     cells = [_cell(cell, printed, runs, folder) for cell in table["cells"]]
     bases = {_place(cell, {}): cell for cell in cells}

@@ -101,7 +101,7 @@ def _reproduced(reproductions: Sequence[Reproduction]) -> Iterator[Section]:
         yield Section("claims", "Claims", lead, (claims,))
     for reproduction in reproductions:
         lead = "Measured beside published, with the floors: chance, and a random encoder."
-        title = f"{reproduction.paper} table {reproduction.table}: {reproduction.title}"
+        title = f"{reproduction.name}: {reproduction.title}"
         tables = reproduction_tables(reproduction, with_claims=len(reproductions) == 1)
         yield Section(f"reproduced-{reproduction.key}-section", title, lead, tuple(tables))
 
