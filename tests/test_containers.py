@@ -30,7 +30,8 @@ def instructions(text: str) -> list[tuple[str, str]]:
     """The Dockerfile's instructions with their arguments, continued lines joined."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    return [tuple(line.split(maxsplit=1)) for line in joined.splitlines()]
+    words = (line.split(maxsplit=1) for line in joined.splitlines())
+    return [(word, rest) for word, rest in words]
 
 
 def stages() -> dict[str, list[tuple[str, str]]]:

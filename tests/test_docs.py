@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+FOLDERS = "bbert|benchmarks|configs|docker|docs|pipelines|tests"
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,42 @@ def test_pictures_are_there_and_say_what_they_show(page: Path):
         picture = ElementTree.parse(page.parent / path).getroot()
         assert picture.tag.endswith("svg")
         assert "prefers-color-scheme:dark" in (picture.findtext("{*}style") or "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_files_of_the_project_that_a_page_names_are_there(page: Path):
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(rf"`((?:{FOLDERS})/[\w./-]+)`", text))
+    own = set(re.findall(r"`([\w./-]+)`:\n\n```python\n", text))  # shown whole: yours to write
+    for path in sorted(named - own):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_code_of_the_page_on_extending_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every module that the page shows is imported and built as the tables would."""
+    import torch
+
+    from bbert.finetune import fusion, heads, tasks
+
+    text = (DOCS / "how-to" / "extend.md").read_text(encoding="utf-8")
+    blocks = re.findall(
+        r"`bbert/finetune/(\w+)/(\w+)\.py`[^\n]*:\n\n```python\n(.*?)```", text, re.S
+    )
+    assert [kind for kind, _, _ in blocks] == ["fusion", "heads", "tasks"]
+    monkeypatch.syspath_prepend(tmp_path)
+    for _, name, code in blocks:
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    (fusion_name, head_name, task_name) = (name for _, name, _ in blocks)
+    monkeypatch.setitem(fusion.FUSIONS, "new", fusion_name)
+    monkeypatch.setitem(heads.HEADS, "new", head_name)
+    monkeypatch.setitem(tasks.TASKS, "new", task_name)
+    built = fusion.build_fusion("new", fusion.FusionSettings(hidden_size=4, depth=3, layer=2))
+    assert built.layers == (2, 3)
+    layers = torch.randn(2, 5, 3, 4).unbind()
+    assert built.module(*layers[:2], torch.ones(5, 3)).shape == (5, 3, 4)
+    settings = heads.HeadSettings(4, 3, 0.1, 0.02, torch.nn.Identity())
+    assert sum(p.numel() for p in heads.build_head("new", settings).parameters()) == 4 * 3 + 3 + 20
+    assert tasks.load_task("new").name == task_name
 
 
 def test_every_page_is_in_the_navigation():
