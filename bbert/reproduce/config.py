@@ -32,6 +32,10 @@ class ReproduceConfig(StageConfig):
     """Processors to use; all without it."""
     profile: Path | None = field(default=None, metadata=EXECUTION)
     """Snakemake profile of a cluster (pipelines/profiles has some)."""
+    nodes: int = field(default=1, metadata=EXECUTION)
+    """Nodes of one pretraining on a cluster."""
+    tasks_per_node: int = field(default=1, metadata=EXECUTION)
+    """Processes of one pretraining on each node, one for each of its GPUs."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,3 +43,9 @@ class ReproduceConfig(StageConfig):
             raise ValueError("--table needs the paper: bbert reproduce k2020 --table 2")
         if self.cores is not None and self.cores < 1:
             raise ValueError(f"--cores {self.cores} must be at least 1")
+        for name in ("nodes", "tasks_per_node"):
+            flag, value = "--" + name.replace("_", "-"), getattr(self, name)
+            if value < 1:
+                raise ValueError(f"{flag} {value} must be at least 1")
+            if value > 1 and self.profile is None:
+                raise ValueError(f"{flag} {value} needs the --profile of a cluster")

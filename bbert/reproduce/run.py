@@ -82,7 +82,8 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
         logger.info("%s: %s", quantity, value)
     threads = max(1, cores // gpus) if gpus else 1
     each = 1 if scale.gpu and (gpus or config.profile) else 0  # a cluster has GPUs of its own
-    written = write_plan(plan, config.work, name, threads, each)
+    layout = {"nodes": config.nodes, "tasks_per_node": config.tasks_per_node}
+    written = write_plan(plan, config.work, name, threads, each, layout)
     failed = run_workflow(
         plan, written, config.work, folder / "Snakefile", cores, gpus, config.profile
     )

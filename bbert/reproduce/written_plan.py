@@ -10,6 +10,7 @@ A file is written only where its content changes: Snakemake runs anew what depen
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,20 @@ class WrittenPlan:
     jobs: Path
 
 
-def write_plan(plan: Plan, work: Path, name: str, threads: int, gpus: int) -> WrittenPlan:
+def write_plan(
+    plan: Plan,
+    work: Path,
+    name: str,
+    threads: int,
+    gpus: int,
+    layout: Mapping[str, int] | None = None,
+) -> WrittenPlan:
     """Write the plan below `work/plans`.
 
     Args:
         threads: processors of one command.
         gpus: GPUs of one command that runs a model; 0 on a machine without.
+        layout: `nodes` and `tasks_per_node` of one pretraining; one process without it.
     """
     import yaml
 
@@ -51,7 +60,7 @@ def write_plan(plan: Plan, work: Path, name: str, threads: int, gpus: int) -> Wr
     }
     written = WrittenPlan(folder / f"{name}.json", folder / f"{name}.jobs.json")
     _write(written.tables, _json({"tables": plan.tables}))
-    _write(written.jobs, _json({"jobs": jobs}))
+    _write(written.jobs, _json({"jobs": jobs, **(layout or {})}))
     return written
 
 

@@ -13,6 +13,7 @@ started=()
 finish() {
     for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
     for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+    if [ "$(readlink /etc/slurm/slurm.conf)" = "$folder/slurm.conf" ]; then rm /etc/slurm/slurm.conf; fi
     rm -rf "$folder"
 }
 trap finish EXIT
@@ -52,11 +53,16 @@ AccountingStorageType=accounting_storage/none
 MpiDefault=none
 ReturnToService=2
 KillWait=30
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/MemTotal/ {print int($2 / 1100)}' /proc/meminfo) State=UNKNOWN
 PartitionName=all Nodes=$host Default=YES MaxTime=60 State=UP
 CONF
 mkdir "$folder/state" "$folder/spool"
 export SLURM_CONF=$folder/slurm.conf
+# Snakemake's executor hides SLURM_CONF from a job's own srun, which then looks here.
+if [ ! -e /etc/slurm/slurm.conf ]; then
+    mkdir -p /etc/slurm
+    ln -sfn "$folder/slurm.conf" /etc/slurm/slurm.conf
+fi
 slurmctld -D >"$folder/slurmctld.out" 2>&1 &
 started+=($!)
 slurmd -D -N "$host" >"$folder/slurmd.out" 2>&1 &

@@ -25,6 +25,7 @@ AS_PUBLISHED = load_recipes(FOLDER / "recipes", replace(SAMPLE, tables={}))
 @pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.key)
 def test_every_command_of_a_plan_is_accepted(recipe, tmp_path):
     from bbert.cli import parse
+    from bbert.corpus.config import resolve
     from bbert.reproduce.written_plan import write_plan
 
     plan = make_plan([recipe], SAMPLE, None)
@@ -33,6 +34,8 @@ def test_every_command_of_a_plan_is_accepted(recipe, tmp_path):
         path = tmp_path / "plans" / job.stage / f"{job.name}.yaml"
         config = parse(job.command, ["--config", str(path)])
         assert config.name == job.name
+        if job.stage == "corpus":
+            resolve(config)
     assert all(need in plan.jobs for job in plan.jobs.values() for need in job.needs)
 
 

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# `bbert reproduce` with Snakemake's Slurm executor under a real Slurm, pretraining in two processes:
+#
+#     tests/cluster/slurm.sh tests/cluster/slurm_reproduce.sh
+#
+# Every command of the plan is a Slurm job. Needs snakemake-executor-plugin-slurm in .venv. Not a part
+# of `make test`.
+set -euo pipefail
+
+cd "$(dirname "$0")/../.."
+export PATH=$PWD/.venv/bin:$PATH PYTHONPATH=$PWD DS_ACCELERATOR=cpu
+folder=$(mktemp -d /tmp/bbert-reproduce.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+mkdir "$folder/profile"
+cat >"$folder/profile/config.yaml" <<'PROFILE'
+executor: slurm
+jobs: 4
+default-resources: [slurm_partition="all", runtime=10, mem_mb=1000, cpus_per_task=1]
+slurm-init-seconds-before-status-checks: 5
+slurm-status-command: squeue # there is no accounting
+PROFILE
+run() {
+    python tests/cluster/tiny_reproduce.py "$folder" --work "$folder/work" \
+        --profile "$folder/profile" --tasks-per-node 2
+}
+if ! run >"$folder/out" 2>&1; then
+    tail -n 40 "$folder/out" "$folder"/work/logs/*.log "$folder"/work/logs/*/*.log >&2
+    exit 1
+fi
+grep -q "complete" "$folder/out"
+grep -q "2 processes" "$folder"/work/logs/pretrain/*.log
+grep -c "SLURM jobid" "$folder"/work/logs/*.snakemake.log | sed 's/$/ Slurm jobs/'
