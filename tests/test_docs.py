@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+OUTSIDE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")]
 FOLDERS = "bbert|benchmarks|configs|docker|docs|pipelines|tests"
 
 
@@ -51,7 +52,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading)) for heading in plain}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", [*PAGES, *OUTSIDE], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path):
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
     for link in re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", text):
@@ -74,7 +75,7 @@ def test_pictures_are_there_and_say_what_they_show(page: Path):
         assert "prefers-color-scheme:dark" in (picture.findtext("{*}style") or "")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", [*PAGES, *OUTSIDE], ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_of_the_project_that_a_page_names_are_there(page: Path):
     text = page.read_text(encoding="utf-8")
     named = set(re.findall(rf"`((?:{FOLDERS})/[\w./-]+)`", text))
