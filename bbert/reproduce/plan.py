@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,10 @@ def _pretraining(
     seed: int,
     data: Path | None,
 ) -> Job:
+    from bbert.pretrain.config import PretrainConfig
+
     corpus = _corpus(plan, corpus_options, data)
+    pretrain_options = _other(pretrain_options, plan.scale.pretrain, PretrainConfig)
     options = {**plan.scale.pretrain, **pretrain_options}
     if "preset" in options and options["preset"] in plan.scale.presets:
         options |= plan.scale.presets[options.pop("preset")]
@@ -187,7 +190,10 @@ def _pretraining(
 
 
 def _corpus(plan: Plan, chosen: Mapping[str, Any], data: Path | None) -> Job:
+    from bbert.corpus.config import CorpusConfig
+
     languages = list(chosen["languages"])
+    chosen = {"languages": languages, **_other(chosen, plan.scale.corpus, CorpusConfig)}
     files: dict[str, list[str]] = {"text": [], "dump": []}
     for needed in plan.scale.data:
         kind = "text" if needed.as_text else "dump" if needed.as_dump else None
@@ -255,6 +261,15 @@ def probe_jobs(
                 plan.add(_job("probe", [kind, recipe.key, f"seed{seed}"], given, before, kind))
             )
     return jobs
+
+
+def _other(chosen: Mapping[str, Any], of_scale: Mapping[str, Any], command: type) -> dict[str, Any]:
+    """The options that change something: neither what the scale says nor what is so anyway.
+
+    Rows that name the usual value ("without language ids") share the runs of those that do not.
+    """
+    usual = {field.name: field.default for field in fields(command)} | dict(of_scale)
+    return {k: v for k, v in chosen.items() if k not in usual or usual[k] != v}
 
 
 def _filled_in(options: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
