@@ -79,8 +79,3 @@ def _p_value(x: NDArray[np.float64], y: NDArray[np.float64], rho: float) -> floa
 
     result: Any = spearmanr(x, y)
     return float(result.pvalue)
-
-
-def p_value(p: float) -> str:
-    """A p value as text: never zero."""
-    return f"p {p:.3f}" if p >= 0.001 else "p < 0.001"

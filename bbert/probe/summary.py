@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bbert.probe.correlation import p_value
 from bbert.probe.results import by_pair, headlines
+from bbert.report.table import p_value
 from bbert.run_directory import RunDirectory, read_json
 
 if TYPE_CHECKING:

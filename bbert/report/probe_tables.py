@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bbert.probe.correlation import p_value
 from bbert.report.records import RunRecord, is_number
-from bbert.report.table import NOTHING, Cell, Column, Table, fixed, number, words
+from bbert.report.table import NOTHING, Cell, Column, Table, fixed, number, p_value, words
 from bbert.report.transfer_tables import random_layers
 
 NAMES = {

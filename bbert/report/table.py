@@ -146,6 +146,11 @@ def fixed(value: float, digits: int) -> str:
     return shown.lstrip("-") if not shown.strip("-0.,") else shown
 
 
+def p_value(p: float) -> str:
+    """A p value as text, never as zero."""
+    return f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
+
+
 def words(value: Any, anchor: str = "") -> Cell:
     """Text as a cell; None and "" are shown as nothing."""
     return Cell(str(value) if value not in (None, "") else NOTHING, anchor=anchor)

@@ -48,7 +48,8 @@ def column_labels(path: Path) -> list[list[str]]:
 def same_files(first: Path, second: Path) -> bool:
     names = sorted(str(p.relative_to(first)) for p in first.rglob("*") if p.is_file())
     others = sorted(str(p.relative_to(second)) for p in second.rglob("*") if p.is_file())
-    compared = [n for n in names if not n.startswith(("manifest", "config.yaml"))]
+    with_name = ("manifest", "config.yaml", "model/README.md")
+    compared = [n for n in names if not n.startswith(with_name)]
     return names == others and all(
         (first / name).read_bytes() == (second / name).read_bytes() for name in compared
     )

@@ -60,7 +60,7 @@ def results(run: Path) -> dict:
 
 
 def bytes_of(run: Path) -> dict[str, bytes]:
-    files = (p for p in run.rglob("*") if p.is_file())
+    files = (p for p in run.rglob("*") if p.is_file() and p.name != "README.md")  # has its name
     names = {str(p.relative_to(run)): p.read_bytes() for p in files}
     return {n: b for n, b in names.items() if not n.startswith(("manifest", "config.yaml"))}
 
