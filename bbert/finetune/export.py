@@ -71,6 +71,8 @@ def export(
     if settings.fusion == "last" and settings.head in _HUGGING_FACE_HEADS:
         model = as_hugging_face(network, settings.head, labels)
         model.config.bbert_finetuned = {**notes, **asdict(settings)}
+        # save_pretrained imports DeepSpeed, which tells the terminal which device it has guessed
+        os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
         with quiet_transformers(), _full_disk_as_os_error(directory):
             model.save_pretrained(directory)
     else:
