@@ -36,6 +36,9 @@ REAL_DEFAULTS: dict[str, Any] = {
     "vocab": "joint",
 }
 
+_SAMPLE_SHARED_VOCAB_SIZE = 280
+"""For each language where there is no fake: English and Spanish share words and fill 578."""
+
 MINIMUM_VOCAB_SIZE = 64
 
 
@@ -141,16 +144,17 @@ def resolve(config: CorpusConfig) -> CorpusConfig:
     chosen = {key: value for key, value in filled.items() if getattr(config, key) is None}
     resolved = replace(config, **chosen)
     languages = parse_languages(resolved.languages or ())
-    if config.is_sample and "vocab_size" in chosen:
-        resolved = replace(resolved, vocab_size=chosen["vocab_size"] * len(languages))
     interventions(resolved)  # refuses what does not go together
     has_fake = any(language.is_fake for language in languages)
     if resolved.vocab == "mirror" and not has_fake:
-        if config.vocab is None:
-            return replace(resolved, vocab="joint")
-        raise InputError(
-            "--vocab mirror copies the pieces of a fake language; add one, as in enfake"
-        )
+        if config.vocab is not None:
+            raise InputError(
+                "--vocab mirror copies the pieces of a fake language; add one, as in enfake"
+            )
+        resolved = replace(resolved, vocab="joint")
+    if config.is_sample and "vocab_size" in chosen:
+        each = chosen["vocab_size"] if has_fake else _SAMPLE_SHARED_VOCAB_SIZE
+        resolved = replace(resolved, vocab_size=each * len(languages))
     return resolved
 
 

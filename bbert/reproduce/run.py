@@ -32,15 +32,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reproduced:
-    """The report of the reproduced tables, and the log of every run that failed."""
+    """The report of the reproduced tables, the log of every run that failed, and how many runs
+    were not started because they need one of those."""
 
     report: RunDirectory
     failed: Mapping[str, Path]
+    num_waiting: int = 0
 
     @property
     def exit_code(self) -> int:
         """1 where a run failed: its cells are empty."""
-        return 1 if self.failed else 0
+        return 1 if self.failed or self.num_waiting else 0
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group
@@ -53,6 +55,9 @@ class Reproduced:
         claims = [t for key, t in tables.items() if key.startswith("claims-")]
         shown += [tables["claims"]] if "claims" in tables else claims
         lines = [f"failed: {key}: see {log}" for key, log in self.failed.items()]
+        lines += [f"{self.num_waiting} runs that need them were not started"] * bool(
+            self.num_waiting
+        )
         lines += ["the same command tries the failed runs again"] if lines else []
         lines += [f"page: {self.report.path / 'report.html'}"]
         return Group(*(table.to_rich() for table in shown),
@@ -89,7 +94,8 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     )
     return Reproduced(
         _report(config, name, written.tables),
-        {key: log_of(config.work, plan.jobs[key]) for key in failed},
+        {key: log for key in failed if (log := log_of(config.work, plan.jobs[key])).is_file()},
+        sum(not log_of(config.work, plan.jobs[key]).is_file() for key in failed),
     )
 
 

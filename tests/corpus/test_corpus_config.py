@@ -17,6 +17,9 @@ def test_sample_and_real_defaults():
     assert sample.languages == SAMPLE_DEFAULTS["languages"]
     assert sample.vocab_size == 2 * SAMPLE_DEFAULTS["vocab_size"]
     assert sample.vocab == SAMPLE_DEFAULTS["vocab"]
+    shared = resolve(CorpusConfig(languages=("en", "es")))
+    assert (shared.vocab, shared.vocab_size) == ("joint", 560), "the text of both fills 578"
+    assert resolve(shared) == shared
     real = resolve(CorpusConfig(text=("en=a", "es=b", "en=c")))
     assert real.languages == ("en", "es")
     assert (real.vocab_size, real.vocab) == (REAL_DEFAULTS["vocab_size"], REAL_DEFAULTS["vocab"])
