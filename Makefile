@@ -32,7 +32,7 @@ demo: $(STAMP)
 	$(BIN)/bbert demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -m "not gpu"
