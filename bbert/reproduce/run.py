@@ -16,6 +16,7 @@ from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import Cost, cost_of, refuse_missing_data, refuse_too_little_disk
 from bbert.reproduce.listing import listing
 from bbert.reproduce.plan import Plan, make_plan
+from bbert.reproduce.profile import in_containers
 from bbert.reproduce.recipe import TableRecipe, load_recipes
 from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
@@ -81,6 +82,8 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     final = config.work / STAGE_FOLDERS["report"] / name
     if config.dry_run:
         return DryRun(config, final, _estimates(plan, cost))
+    if config.nodes * config.tasks_per_node > 1 and in_containers(config.profile):
+        raise InputError("--nodes and --tasks-per-node need srun; a container has one process")
     refuse_missing_data(plan, data)
     refuse_too_little_disk(cost, config.work)
     for quantity, value in _estimates(plan, cost).items():

@@ -24,8 +24,9 @@ from typing import IO
 from bbert.errors import InputError, RunFailed
 from bbert.progress import progress
 from bbert.reproduce.plan import Plan
+from bbert.reproduce.profile import in_containers
 from bbert.reproduce.warm_server import warm_server
-from bbert.reproduce.written_plan import WrittenPlan, is_done, log_of
+from bbert.reproduce.written_plan import WrittenPlan, is_done, log_of, write_file
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +50,13 @@ def run_workflow(
     Raises:
         InputError: Snakemake is not installed, or another workflow works in this folder.
     """
-    with _lock(work) as lock, _fast_start(gpus, profile) as program:
+    contained = in_containers(profile)
+    if contained:  # which see the work folder and nothing else of this machine
+        snakefile = write_file(work / "plans" / "Snakefile", snakefile.read_text(encoding="utf-8"))
+    with _lock(work) as lock, _fast_start(gpus, profile, contained) as program:
         log = work / "logs" / f"{written.jobs.stem}.snakemake.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = _command(written, work, snakefile, cores, gpus, profile, program)
+        command = _command(written, work, snakefile, cores, gpus, profile, program, contained)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -62,7 +66,7 @@ def run_workflow(
                 with _stopped_by_sigterm():
                     _watch(plan, work, process)
             except BaseException:
-                _stop(process)
+                _stop(process, contained)
                 raise
     failed = [key for key, job in plan.jobs.items() if not is_done(work, job)]
     if failed and not any(log_of(work, plan.jobs[key]).is_file() for key in failed):
@@ -77,8 +81,11 @@ def run_workflow(
 
 
 @contextmanager
-def _fast_start(gpus: int, profile: Path | None) -> Iterator[str]:
+def _fast_start(gpus: int, profile: Path | None, contained: bool) -> Iterator[str]:
     """How a bbert command is called: through a warm server where all of them run here on cores."""
+    if contained:
+        yield "bbert"
+        return
     if gpus or profile is not None:
         yield f"{sys.executable} -m bbert"
         return
@@ -95,11 +102,13 @@ def _command(
     gpus: int,
     profile: Path | None,
     program: str,
+    contained: bool,
 ) -> Sequence[str]:
     if importlib.util.find_spec("snakemake") is None:
         raise InputError("Snakemake is not installed; pip install 'bbert[pipelines]'")
+    engine = "bbert.reproduce.shared_volume" if contained else "snakemake"
     command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(snakefile.resolve()),
+        sys.executable, "-m", engine, "--snakefile", str(snakefile.resolve()),
         "--directory", str(work.resolve()), "--keep-going", "--rerun-incomplete", "--nolock",
         "--retries", str(_TRIES - 1), "--rerun-triggers", "mtime",
     ]  # fmt: skip
@@ -137,11 +146,17 @@ def _watch(plan: Plan, work: Path, process: subprocess.Popen[bytes]) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End Snakemake and the commands it started; they save what they have on SIGTERM."""
-    logger.info("stopping: the commands that run save what they have")
+def _stop(process: subprocess.Popen[bytes], contained: bool) -> None:
+    """End Snakemake and the commands it started; they save what they have on SIGTERM.
+
+    On SIGTERM Snakemake would wait for containers to end by themselves; on SIGINT it deletes them.
+    """
+    if contained:
+        logger.info("stopping: deleting the containers; runs go on from their last checkpoints")
+    else:
+        logger.info("stopping: the commands that run save what they have")
     try:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGINT if contained else signal.SIGTERM)
         process.wait(timeout=60)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)

@@ -48,7 +48,7 @@ def write_plan(
     folder.mkdir(parents=True, exist_ok=True)
     for job in plan.jobs.values():
         options = yaml.safe_dump({"name": job.name, **job.options}, sort_keys=False)
-        _write(folder / job.stage / f"{job.name}.yaml", options)
+        write_file(folder / job.stage / f"{job.name}.yaml", options)
     jobs = {
         job.key: {
             "command": job.command,
@@ -59,8 +59,8 @@ def write_plan(
         for job in plan.jobs.values()
     }
     written = WrittenPlan(folder / f"{name}.json", folder / f"{name}.jobs.json")
-    _write(written.tables, _json({"tables": plan.tables}))
-    _write(written.jobs, _json({"jobs": jobs, **(layout or {})}))
+    write_file(written.tables, _json({"tables": plan.tables}))
+    write_file(written.jobs, _json({"jobs": jobs, **(layout or {})}))
     return written
 
 
@@ -78,10 +78,12 @@ def _json(content: dict[str, Any]) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> Path:
+    """Write `text` whole or not at all, and not where it stands there already; returns `path`."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
+    return path

@@ -166,12 +166,13 @@ def test_a_dry_run_writes_nothing(tmp_path):
     assert not (tmp_path / "w").exists()
 
 
-def test_a_profile_without_its_executor_says_what_to_install(tmp_path):
-    if importlib.util.find_spec("snakemake_executor_plugin_slurm"):
+@pytest.mark.parametrize("executor", ["slurm", "kubernetes"])
+def test_a_profile_without_its_executor_says_what_to_install(tmp_path, executor):
+    if importlib.util.find_spec(f"snakemake_executor_plugin_{executor}"):
         pytest.skip("the executor is installed here")
-    profile = FOLDER / "profiles" / "slurm"
+    profile = FOLDER / "profiles" / executor
     config = ReproduceConfig(paper="k2020", table=("11",), work=tmp_path / "work", profile=profile)
-    with pytest.raises(InputError, match="pip install snakemake-executor-plugin-slurm"):
+    with pytest.raises(InputError, match=f"pip install snakemake-executor-plugin-{executor}"):
         run(config)
 
 
