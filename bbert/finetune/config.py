@@ -59,8 +59,8 @@ class FinetuneConfig(StageConfig):
     """Languages to test on; all languages of the model without it. en-es: the first text of every
     pair in en, the second in es (xnli, pawsx)."""
     eval_set: Repeated = ()
-    """A further test set, NAME=LANGUAGE:PATH, with PATH a file or a folder of the task's files; one
-    row of the results each, under its name."""
+    """A further test set, NAME=LANGUAGE:PATH, with PATH a file or a folder of the task's files,
+    also one in the data folder; one row of the results each, under its name."""
     average: Repeated = field(default=(), metadata=EXECUTION)
     """A group of languages, NAME=LANGUAGE,LANGUAGE,… (e.g. SVO=en,es,ru), whose mean is a row of
     its own; may be given later too: nothing is trained again."""

@@ -2,7 +2,8 @@
 
     en            the test set of a language (its development set where there is no test set)
     enfake-es     tasks with two texts: the first of each pair in enfake, the second in es
-    news=en:PATH  `--eval-set`: a file, or a folder of the task's files, in a language
+    news=en:PATH  `--eval-set`: a file, or a folder of the task's files, in a language; a relative
+                  path that is not there is looked for in the data folder
 
 Each becomes one row of the results, under its name.
 """
@@ -84,7 +85,7 @@ def languages_of(name: str, task: Task, option: str) -> tuple[Language, Language
 
 
 def evaluation_sets(
-    task: Task, folder: Path, names: Sequence[str], named: Sequence[str]
+    task: Task, folder: Path, names: Sequence[str], named: Sequence[str], data: Path
 ) -> dict[str, EvaluationSet]:
     """The rows of the results, in order.
 
@@ -93,6 +94,7 @@ def evaluation_sets(
         folder: of its files.
         names: languages and pairs of languages.
         named: sets as typed.
+        data: the data folder, where `folder` is or what it is itself.
 
     Raises:
         InputError: a file that is not there; names the files that are. Two rows of one name.
@@ -102,7 +104,7 @@ def evaluation_sets(
         found = parse_named_set(text)
         if found.name in sets:
             raise InputError(f"--eval-set {text}: there is a row called {found.name!r} already")
-        sets[found.name] = _of_path(task, found, text)
+        sets[found.name] = _of_path(task, found, text, data)
     return sets
 
 
@@ -115,14 +117,16 @@ def _of_languages(task: Task, folder: Path, name: str) -> EvaluationSet:
     return EvaluationSet(files.split, files.files, first, second, others.files)
 
 
-def _of_path(task: Task, named: NamedSet, text: str) -> EvaluationSet:
+def _of_path(task: Task, named: NamedSet, text: str, data: Path) -> EvaluationSet:
     language, second = languages_of(named.language, task, "--eval-set")
     if second is not None:
         raise InputError(f"--eval-set {text}: give one language; pairs go to --eval-langs")
-    if named.path.is_file():
-        return EvaluationSet(_GIVEN, (named.path.resolve(),), language)
-    if not named.path.is_dir():
-        raise InputError(f"--eval-set {text}: no such file or folder: {named.path}")
-    folder = find_data_folder(task, named.path.resolve(), language.source, _SPLITS)
+    path = named.path if named.path.exists() else data / named.path
+    if path.is_file():
+        return EvaluationSet(_GIVEN, (path.resolve(),), language)
+    if not path.is_dir():
+        nor = "" if named.path.is_absolute() else f", nor {path}"
+        raise InputError(f"--eval-set {text}: no such file or folder: {named.path}{nor}")
+    folder = find_data_folder(task, path.resolve(), language.source, _SPLITS)
     files = find_split(task, folder, language.source, _SPLITS)
     return EvaluationSet(files.split, files.files, language)

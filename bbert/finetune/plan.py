@@ -92,7 +92,7 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
     dev = None
     if config.selection == "best-dev":
         dev = find_split(task, folder, train_language.source, ["dev"])
-    evaluation = evaluation_sets(task, folder, config.eval_langs, config.eval_set)
+    evaluation = evaluation_sets(task, folder, config.eval_langs, config.eval_set, data)
     groups_of(config.average, evaluation)  # refuses what is not tested before anything runs
     name = typed.name or _run_name(typed, model, resolved(config.fusion))
     config = replace(config, name=name)

@@ -4,8 +4,9 @@ A claim compares cells that differ in the named variables only (and in those it 
 `left` minus `right`, one difference a seed, for every combination of the other variables (test
 language, task, ...). The verdict of one such pair is "yes" or "no" where the 95 % interval of the
 mean difference over seeds (Student's t) lies on one side, and "not decided" where it does not: a
-difference within the spread of seeds is none. Cells whose reading is doubtful are shown, and their
-difference is marked.
+difference within the spread of seeds is none. Nor is it decided that two scores are near each other
+where both are at chance: nothing is there that could be lost. Cells whose reading is doubtful are
+shown, and their difference is marked.
 """
 
 from __future__ import annotations
@@ -122,6 +123,13 @@ def _difference(
     std = statistics.stdev(points) if len(points) > 1 else None
     low, high = interval(points)
     verdict = _verdict(expect, within, low, high) if points else NOT_RUN
+    if (
+        expect == "near"
+        and verdict == YES
+        and _at_chance(left)
+        and (not right or _at_chance(right))
+    ):
+        verdict = UNDECIDED
     return Difference(
         left, right, published, doubtful, mean, std, len(points), low, high, verdict
     )  # fmt: skip
@@ -139,6 +147,14 @@ def _published(left: MeasuredCell, right: MeasuredCell) -> tuple[float | None, b
     if first is None or second is None or first.value is None or second.value is None:
         return None, False
     return first.value - second.value, not (first.safe and second.safe)
+
+
+def _at_chance(cell: MeasuredCell) -> bool:
+    """Whether a cell's 95 % interval over seeds reaches down to chance; False for differences."""
+    if cell.chance is None:
+        return False
+    low, _ = interval(list(cell.values.values()))
+    return low is None or low <= cell.chance
 
 
 def interval(points: Sequence[float]) -> tuple[float | None, float | None]:

@@ -15,7 +15,6 @@ from bbert.reproduce.scale import NeededFiles
 from bbert.reproduce.written_plan import is_done
 from bbert.run_directory import list_runs
 
-_MOST_FILES = 12
 _SPARE_BYTES = 200_000_000
 
 
@@ -72,24 +71,22 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
         return
     if data is None:
         raise InputError(f"--scale {plan.scale.name} reads files: give their folder with --data")
-    missing = [
-        (path, needed)
+    lines = [
+        f"{' or '.join(str(data / path) for path in paths)} ({needed.size}): {needed.fetch}"
         for needed in plan.scale.data
-        for path in _paths(needed, plan.jobs.values(), data)
-        if not any(data.glob(path))
+        for paths in _paths(needed, plan.jobs.values())
+        if not any(match for path in paths for match in data.glob(path))
     ]
-    if not missing:
+    lines += [f"{data / path}: {says}" for path, says in _named_sets(plan.jobs.values()).items()
+              if not (data / path).exists()]  # fmt: skip
+    if not lines:
         return
-    lines = [f"{data / path} ({needed.size}): {needed.fetch}" for path, needed in missing]
-    more = f"\nand {len(lines) - _MOST_FILES} more" if len(lines) > _MOST_FILES else ""
-    raise InputError(
-        f"--scale {plan.scale.name}: {len(missing)} file(s) missing\n"
-        + "\n".join(lines[:_MOST_FILES]) + more
-    )  # fmt: skip
+    files = "1 file is" if len(lines) == 1 else f"{len(lines)} files are"
+    raise InputError("\n".join([f"--scale {plan.scale.name}: {files} missing", *lines]))
 
 
-def _paths(needed: NeededFiles, jobs: Iterable[Job], data: Path) -> Sequence[str]:
-    """The patterns of one kind of file, for the languages in which the plan needs it."""
+def _paths(needed: NeededFiles, jobs: Iterable[Job]) -> Iterable[Sequence[str]]:
+    """The patterns of one kind of file, for each language in which the plan needs it."""
     from bbert.languages import Language
 
     def source(language: str) -> str:
@@ -98,11 +95,23 @@ def _paths(needed: NeededFiles, jobs: Iterable[Job], data: Path) -> Sequence[str
     languages: dict[str, None] = {}
     for job in jobs:
         if needed.task is not None and job.options.get("task") == needed.task:
-            train = [job.options["train_lang"]] if "{split}" not in needed.path else []
-            named = [*train, *(part for lang in job.options["eval_langs"]
-                               for part in lang.split("-"))]  # fmt: skip
-            languages.update(dict.fromkeys(map(source, named)))
+            named = [part for lang in job.options["eval_langs"] for part in lang.split("-")]
+            languages.update(dict.fromkeys(map(source, [job.options["train_lang"], *named])))
         elif (needed.as_text or needed.as_dump) and job.stage == "corpus":
             languages.update(dict.fromkeys(map(source, job.options["languages"])))
-    paths = dict.fromkeys(needed.path.format(language=language) for language in languages)
-    return list(paths)
+    return dict.fromkeys(
+        tuple(path.format(language=language) for path in needed.patterns) for language in languages
+    )
+
+
+def _named_sets(jobs: Iterable[Job]) -> dict[Path, str]:
+    """The further test sets of a plan, by their place in the data folder."""
+    from bbert.finetune.evaluation_sets import parse_named_set
+
+    sets = {}
+    for job in jobs:
+        for text in job.options.get("eval_set", ()):
+            found = parse_named_set(text)
+            says = f"a test set in {found.language!r}, a file or a folder of task files"
+            sets[found.path] = f"{says} ({found.name})"
+    return sets

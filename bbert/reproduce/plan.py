@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
+from bbert.reproduce.cells import cells_of, left_out
 from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe
 from bbert.reproduce.scale import Scale
 
@@ -79,7 +80,7 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
                 for seed, model in models.items():
                     tuned[seed].append(_transfer(plan, model, single, seed, data))
                     runs[tuned[seed][-1].name] = train
-            cells += _cells(row, transfer, runs)
+            cells += cells_of(row, transfer, runs)
             source = row.train_as or transfer["train_lang"]
             kind = " ".join([transfer["task"], source, *transfer["eval_langs"]])
             if kind not in floors:
@@ -87,7 +88,7 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
                 floors[kind] = {
                     "task": transfer["task"], "train": source,
                     "groups": transfer.get("groups", {}),
-                    "runs": list(of_floor), "without": _left_out(row, of_floor),
+                    "runs": list(of_floor), "without": left_out(row, of_floor),
                 }  # fmt: skip
     probes = probe_jobs(plan, recipe, tuned, data)
     return {
@@ -98,40 +99,8 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
     }  # fmt: skip
 
 
-def _left_out(row: Row, runs: Mapping[str, str]) -> dict[str, str]:
-    """Run → the language that its averages leave out: the one it was trained on."""
-    return dict(runs) if row.train_as else {}
-
-
 def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _cells(
-    row: Row, transfer: Mapping[str, Any], runs: Mapping[str, str]
-) -> Iterator[dict[str, Any]]:
-    source = row.train_as or transfer["train_lang"]
-    single = {test: [test] for test in transfer["eval_langs"]} if row.train_as is None else {}
-    tests = single | transfer.get("groups", {})
-    for test, members in tests.items():
-        yield {
-            "row": row.label,
-            "variables": {
-                **row.variables, "task": transfer["task"], "role": _role(test, members, source)
-            },
-            "train": source,
-            "test": test,
-            "members": list(members),
-            "published": {
-                "task": transfer["task"],
-                "train_language": source,
-                "test_language": test.replace("-", "+"),
-                **row.published,
-            },
-            "relative_to": dict(row.relative_to),
-            "runs": list(runs),
-            "without": _left_out(row, runs),
-        }  # fmt: skip
 
 
 def _floor(
@@ -142,16 +111,6 @@ def _floor(
     options = {k: v for k, v in transfer.items() if k not in ("fusion", "fusion_layer")}
     seeds = max(len(models), options.get("seeds", 1))
     return _transfer(plan, model, {**options, "random_init": "all", "seeds": seeds}, first, data)
-
-
-def _role(test: str, members: Sequence[str], source: str) -> str:
-    """What a test language is to the training language; claims speak of roles."""
-    if members != [test]:
-        return "average"
-    first, _, second = test.partition("-")
-    if second and second != first:
-        return "mixed"
-    return "source" if test == source else "target"
 
 
 def _model(plan: Plan, row: Row, seed: int, data: Path | None) -> Job:
@@ -180,10 +139,11 @@ def _pretraining(
     from bbert.pretrain.config import PretrainConfig
 
     corpus = _corpus(plan, corpus_options, data)
+    if (preset := pretrain_options.get("preset")) in plan.scale.presets:
+        others = {k: v for k, v in pretrain_options.items() if k != "preset"}
+        pretrain_options = {**others, **plan.scale.presets[preset]}
     pretrain_options = _other(pretrain_options, plan.scale.pretrain, PretrainConfig)
     options = {**plan.scale.pretrain, **pretrain_options}
-    if "preset" in options and options["preset"] in plan.scale.presets:
-        options |= plan.scale.presets[options.pop("preset")]
     words = [_label(corpus), *_words(pretrain_options), f"seed{seed}"]
     options = {**options, "seed": seed, "corpus": corpus.name}
     return plan.add(_job("pretrain", words, options, (corpus,)))
@@ -198,7 +158,7 @@ def _corpus(plan: Plan, chosen: Mapping[str, Any], data: Path | None) -> Job:
     for needed in plan.scale.data:
         kind = "text" if needed.as_text else "dump" if needed.as_dump else None
         if kind is not None and data is not None:
-            files[kind] += [f"{source}={data / needed.path.format(language=source)}"
+            files[kind] += [f"{source}={data / needed.patterns[0].format(language=source)}"
                             for source in dict.fromkeys(map(_source_of, languages))]  # fmt: skip
     options = {**plan.scale.corpus, **chosen, **{k: v for k, v in files.items() if v}}
     words = ["-".join(languages), *_words({k: v for k, v in chosen.items() if k != "languages"})]
@@ -210,11 +170,11 @@ def _transfer(
 ) -> Job:
     task = chosen["task"]
     options = {**plan.scale.transfer.get(task, {}), **chosen, "model": model.name}
-    options.pop("groups", None)
+    options = {k: v for k, v in options.items() if k not in ("groups", "printed_as")}
     options.setdefault("seeds", 1)
     if data is not None:
         options["data"] = str(data)
-    named = ("task", "train_lang", "eval_langs", "groups")
+    named = ("task", "train_lang", "eval_langs", "eval_set", "groups", "printed_as")
     left = {k: v for k, v in chosen.items() if k not in named}
     words = [task, chosen["train_lang"], *_words(left), _label(model)]
     return plan.add(_job("finetune", words, {**options, "seed": seed}, (model,)))

@@ -7,8 +7,10 @@ nothing but a variable it keeps the variable's type. A table's own `variables:` 
 may be replaced by a scale that has other data or fewer layers (`bbert.reproduce.scale`), as sizes
 are. A null in a fine-tuning's options means that the option is not given. Where `train_lang` is a
 list, each language is trained on by itself, and a cell is the mean over all of them, a language
-tested on itself left out; `train_as` is what the list is called. `probes:` of a table (or of a
-figure, which is a table without printed cells) are looks inside its models, one for every seed.
+tested on itself left out; `train_as` is what the list is called. `printed_as` of a
+fine-tuning says what else tells the printed cells of a test set from others (test set → keys).
+`probes:` of a table (or of a figure, which is a table without printed cells) are looks inside its
+models, one for every seed.
 """
 
 from __future__ import annotations
@@ -162,13 +164,14 @@ def _as_printed(value: Any) -> str:
 
 
 def fill(value: Any, variables: Mapping[str, Any]) -> Any:
-    """`value` with those `{variables}` filled in, everywhere in lists and maps; others stay."""
+    """`value` with those `{variables}` filled in, everywhere in lists and maps (their keys too); others
+    stay."""
     if isinstance(value, str):
         if value[:1] == "{" and value[-1:] == "}" and value[1:-1] in variables:
             return variables[value[1:-1]]
         return _UNFILLED.sub(lambda m: str(variables.get(m[1], m[0])), value)
     if isinstance(value, Mapping):
-        return {key: fill(item, variables) for key, item in value.items()}
+        return {fill(key, variables): fill(item, variables) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [fill(item, variables) for item in value]
     return value

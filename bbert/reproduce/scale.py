@@ -17,18 +17,23 @@ from bbert.errors import InputError
 
 @dataclass(frozen=True)
 class NeededFiles:
-    """Files of one kind below `--data`: `path` is a pattern of `{language}`.
+    """Files of one kind below `--data`: `path` is a pattern of `{language}`, or several, one
+    of which is enough.
 
     `as_text` and `as_dump` say that a corpus reads it; `task` that a fine-tuning does. `size` and
     `fetch` tell a user what is missing and how to get it.
     """
 
-    path: str
+    path: str | Sequence[str]
     size: str
     fetch: str
     as_text: bool = False
     as_dump: bool = False
     task: str | None = None
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        return [self.path] if isinstance(self.path, str) else self.path
 
 
 @dataclass(frozen=True)

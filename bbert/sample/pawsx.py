@@ -42,6 +42,8 @@ def pairs(narrator: Narrator, count: int) -> Iterator[Paraphrase]:
             continue
         if second.part() not in TASK_PARTS:
             continue
+        if label == 0 and second.key() == first.key():  # only in languages with articles
+            continue
         if label == 0 and narrator.chance(0.5):
             second = moved(narrator, second) or second
         told += 1

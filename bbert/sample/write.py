@@ -4,7 +4,8 @@ The clauses of the world are dealt to parts (`clause.PARTS`): what the dumps tel
 file, no premise, pair or tagged sentence of training is one of development or test, and the
 parallel text is in neither. Every language tells its dump and its tagged sentences from a random
 stream of its own; only the development and test pairs of XNLI and PAWS-X and the parallel text are
-the same in all languages, as in the originals.
+the same in all languages, as in the originals. `domains/` holds further test sets
+(`bbert.sample.domains`).
 """
 
 from __future__ import annotations
@@ -19,18 +20,17 @@ from random import Random
 from filelock import FileLock
 
 from bbert.errors import InputError
-from bbert.sample import inference, pawsx, xnli
+from bbert.sample import domains, inference, pawsx, xnli
 from bbert.sample.articles import Reporter
 from bbert.sample.clause import Clause
 from bbert.sample.conllu import write_conllu
-from bbert.sample.grammar import Grammar
 from bbert.sample.languages import GRAMMARS
 from bbert.sample.mediawiki import write_dump
 from bbert.sample.narrator import Narrator
 from bbert.sample.sentence import Sentence
 from bbert.sample.tagged import write_ner, write_pos
 
-VERSION = 1  # of the world: raised with every change of what is written
+VERSION = 2  # of the world: raised with every change of what is written
 RECORD = "sample.json"
 DUMP_SENTENCES = {
     "en": 24_000,
@@ -77,6 +77,7 @@ def _write(folder: Path, seed: int) -> None:
     counts = {
         "wiki": _write_dumps(folder / "wiki", seed),
         "tagged": _write_tagged(folder, seed),
+        "domains": _write_domains(folder / "domains", seed),
         "xnli": _write_xnli(folder / "xnli", seed),
         "pawsx": _write_pawsx(folder / "pawsx" / "x-final", seed),
         "parallel": _write_parallel(folder / "parallel", seed),
@@ -109,33 +110,52 @@ def _write_dumps(folder: Path, seed: int) -> dict:
     return counts
 
 
-def sentences(grammar: Grammar, part: str, count: int, seed: int) -> list[Sentence]:
-    """`count` different sentences of a part, from articles told for it."""
-    reporter = Reporter(_random(seed, grammar.language, part), part)
-    articles = reporter.articles(10 * count)
+def different_clauses(random: Random, part: str, count: int) -> list[Clause]:
+    """`count` different clauses of a part, from articles told for it."""
+    articles = Reporter(random, part).articles(10 * count)
     clauses = chain.from_iterable(chain.from_iterable(c for _, c in a.sections) for a in articles)
     unique: dict[Clause, None] = {}
     for clause in clauses:
         unique[clause] = None
         if len(unique) == count:
             break
-    return [grammar.tell(clause) for clause in unique]
+    return list(unique)
 
 
 def _write_tagged(folder: Path, seed: int) -> dict:
-    """NER, part of speech and trees: three views of the same sentences."""
-    for name in ("panx", "udpos", "ud"):
-        (folder / name).mkdir()
     for language, grammar in GRAMMARS.items():
-        treebank = folder / "ud" / f"UD_{TREEBANKS[language]}-Sample"
-        treebank.mkdir()
         for part, count in TAGGED_SENTENCES.items():
-            told = sentences(grammar, part, count, seed)
-            write_ner(folder / "panx" / f"{part}-{language}.tsv", told)
-            write_pos(folder / "udpos" / f"{part}-{language}.tsv", told)
-            name = f"{language}_sample-ud-{part}"
-            write_conllu(treebank / f"{name}.conllu", told, f"sample-{part}")
+            clauses = different_clauses(_random(seed, language, part), part, count)
+            _write_views(folder, language, part, [grammar.tell(clause) for clause in clauses])
     return TAGGED_SENTENCES
+
+
+def _write_views(folder: Path, language: str, part: str, told: list[Sentence]) -> None:
+    """NER, part of speech and trees: three views of the same sentences."""
+    treebank = folder / "ud" / f"UD_{TREEBANKS[language]}-Sample"
+    for place in (folder / "panx", folder / "udpos", treebank):
+        place.mkdir(parents=True, exist_ok=True)
+    write_ner(folder / "panx" / f"{part}-{language}.tsv", told)
+    write_pos(folder / "udpos" / f"{part}-{language}.tsv", told)
+    write_conllu(treebank / f"{language}_sample-ud-{part}.conllu", told, f"sample-{part}")
+
+
+def _write_domains(folder: Path, seed: int) -> int:
+    english, spanish = GRAMMARS["en"], GRAMMARS["es"]
+    count = TAGGED_SENTENCES["test"]
+
+    def other(name: str) -> list[Sentence]:
+        clauses = different_clauses(_random(seed, "en", name), "test", count)
+        return [english.tell(clause) for clause in clauses]
+
+    literary = domains.literary(Narrator(_random(seed, "en", "literature"), "test"), count)
+    in_haste = domains.as_typed_in_haste(other("ugc"), _random(seed, "en", "slips"))
+    translated = different_clauses(_random(seed, "en", "test"), "test", count)
+    _write_views(folder / "literature", "en", "test", [english.tell(c) for c in literary])
+    _write_views(folder / "web", "en", "test", list(domains.as_headlines(other("web"))))
+    _write_views(folder / "ugc", "en", "test", list(in_haste))
+    _write_views(folder / "translation", "es", "test", [spanish.tell(c) for c in translated])
+    return count
 
 
 def _write_xnli(folder: Path, seed: int) -> dict:
@@ -161,7 +181,7 @@ def _write_pawsx(folder: Path, seed: int) -> dict:
         for part, count in PAWSX_PAIRS.items()
     }
     names = {"dev": "dev_2k.tsv", "test": "test_2k.tsv"}
-    for language in ("en", "es"):
+    for language in GRAMMARS:
         (folder / language).mkdir(parents=True)
         training = "train.tsv" if language == "en" else "translated_train.tsv"
         for part, name in {"train": training, **names}.items():

@@ -161,5 +161,20 @@ def test_sets_that_are_none(bert: Path, ner_data: Path, work: Path, capsys, type
     assert words in error
 
 
+def test_a_relative_path_is_looked_for_in_the_data_folder_too(
+    bert: Path, ner_data: Path, work: Path, monkeypatch, tmp_path: Path
+):
+    """From a folder of which the path is none; what is there wins."""
+    monkeypatch.chdir(tmp_path)
+    given = ["--model", str(bert), "--data", str(ner_data), "--eval-langs", "en", "--seeds", "1"]
+    run = finetune(*given, "--eval-set", "es=es:dev-es.tsv", name="inside", work=work)
+    assert results(run)["languages"]["es"]["n"] > 1
+    text = (ner_data / "dev-es.tsv").read_text()
+    first = text[: text.index("\n\n") + 2]
+    (tmp_path / "dev-es.tsv").write_text(first)
+    run = finetune(*given, "--eval-set", "es=es:dev-es.tsv", name="here", work=work)
+    assert results(run)["languages"]["es"]["n"] == 1
+
+
 def test_a_set_as_typed():
     assert parse_named_set("a-b=enfake:x:y") == ("a-b", "enfake", Path("x:y"))

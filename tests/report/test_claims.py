@@ -54,6 +54,15 @@ def test_near_needs_the_whole_interval_within_the_bound():
     assert verdicts(spread, **near).verdict == "not decided 1"
 
 
+def test_two_scores_at_chance_are_not_near_each_other():
+    near = {"left": {"p": 0}, "right": {"p": 1}, "expect": "near", "within": 5}
+    floor = [4.8, 5.0, 5.3]  # chance is 5
+    assert verdicts([cell(floor, p=0), cell(floor, p=1)], **near).verdict == "not decided 1"
+    above = [6.0, 6.1, 6.2]
+    assert verdicts([cell(floor, p=0), cell(above, p=1)], **near).verdict == "yes 1"
+    assert verdicts([cell([50.0, 51, 52], p=0), cell(floor, p=1)], **near).verdict == "no 1"
+
+
 def test_pairs_differ_in_the_named_variables_only():
     cells = [
         cell([1, 2], test=t, role=role, target=t, p=p)

@@ -119,6 +119,29 @@ def test_missing_files_are_listed_with_size_and_how_to_get_them(tmp_path):
         refuse_missing_data(make_plan([recipes["k2020"]["1"]], scale, None), None)
 
 
+def test_one_of_several_layouts_is_enough_and_further_test_sets_are_needed(tmp_path):
+    scale = load_scale(FOLDER / "scales", "small")
+    recipes = load_recipes(FOLDER / "recipes", scale)
+    plan = make_plan([recipes["muller2021"]["2"]], scale, tmp_path)
+
+    def missing() -> str:
+        with pytest.raises(InputError) as error:
+            refuse_missing_data(plan, tmp_path)
+        return str(error.value)
+
+    before = missing()
+    assert f"{tmp_path}/udpos/*-es.tsv or {tmp_path}/ud/UD_*/es_*-ud-*.conllu" in before
+    assert f"{tmp_path}/domains/ugc: a test set in 'en'" in before
+    treebank = tmp_path / "ud" / "UD_Spanish-GSD"
+    treebank.mkdir(parents=True)
+    (treebank / "es_gsd-ud-test.conllu").touch()
+    (tmp_path / "domains" / "ugc").mkdir(parents=True)
+    after = missing()
+    assert "udpos/*-es.tsv" not in after
+    assert "domains/ugc" not in after
+    assert f"{tmp_path}/domains/web" in after
+
+
 def test_a_plan_that_does_not_fit_on_the_disk_is_refused_before_it_starts(tmp_path, monkeypatch):
     plan = make_plan([RECIPES["k2020"]["1"]], SAMPLE, None)
     cost = cost_of(plan, tmp_path, slots=2)

@@ -90,6 +90,24 @@ def test_probes_wait_for_what_they_look_at():
     assert {job.key for job in similarity} <= set(gap.needs)
 
 
+def test_a_named_test_set_is_a_domain_or_another_language():
+    recipe = AS_PUBLISHED["muller2021"]["2"]
+    scale = replace(SAMPLE, models={"mbert": {"corpus": {"languages": ["en", "fr"]}}})
+    (table,) = make_plan([recipe], scale, None).tables
+    roles = {(cell["variables"]["task"], cell["test"]): cell["variables"]["role"]
+             for cell in table["cells"]}  # fmt: skip
+    assert roles[("parsing", "en")] == "source"
+    assert roles[("parsing", "literature")] == roles[("ner", "news")] == "domain"
+    assert roles[("pos", "translation")] == roles[("ner", "fr")] == "target"
+    found = [[printed for printed in published("muller2021", "2") if printed.matches(wanted)
+              and printed.metric == ("delta" if relative else score)]
+             for cell in table["cells"]
+             for wanted, relative in [(cell["published"], cell["relative_to"])]
+             for score in [{"parsing": "las", "pos": "accuracy", "ner": "f1"}[wanted["task"]]]
+             if (wanted["task"], cell["test"]) != ("pos", "fr")]  # fmt: skip
+    assert all(len(printed) == 1 for printed in found)
+
+
 def test_a_mean_over_training_languages_leaves_out_the_language_itself():
     from bbert.report.records import RunRecord
     from bbert.report.reproduction import _filled

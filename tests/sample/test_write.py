@@ -132,6 +132,56 @@ def test_tagged_files(sample: Path, language: str) -> None:
             assert written.strip() == text
 
 
+def domain(sample: Path, name: str, language: str) -> tuple[list, list, list]:
+    """Entities, tags and trees of a further test set, which belong together."""
+    folder = sample / "domains" / name
+    entities = tagged(folder / "panx" / f"test-{language}.tsv")
+    pos = tagged(folder / "udpos" / f"test-{language}.tsv")
+    parsed = trees(treebank(folder, language, "test"))
+    assert len(entities) == len(pos) == len(parsed) == write.TAGGED_SENTENCES["test"]
+    for named, words, (_, rows) in zip(entities, pos, parsed, strict=True):
+        assert [form for form, _ in named] == [form for form, _ in words]
+        assert words == [(row[1], row[3]) for row in rows]
+        assert sum(row[6] == "0" for row in rows) == 1
+        assert all(int(row[6]) <= len(rows) for row in rows)
+    return entities, pos, parsed
+
+
+def test_domains_are_another_english_of_the_test_part(sample: Path) -> None:
+    in_domain = [text for text, _ in trees(treebank(sample, "en", "test"))]
+    training = {text for text, _ in trees(treebank(sample, "en", "train"))}
+    assert not training & dump_sentences(sample, "en")
+
+    def mean_length(sentences: list[str]) -> float:
+        return sum(len(text.split()) for text in sentences) / len(sentences)
+
+    literature = [text for text, _ in domain(sample, "literature", "en")[2]]
+    assert len(set(literature)) == len(literature)
+    assert not set(literature) & (training | dump_sentences(sample, "en"))
+    assert mean_length(literature) > 1.3 * mean_length(in_domain)
+    web = domain(sample, "web", "en")[1]
+    assert {tag for words in web for _, tag in words}.isdisjoint({"DET", "PUNCT"})
+    assert all(form[0].isupper() for words in web for form, _ in words)
+    known = {
+        form.lower() for words in tagged(sample / "udpos" / "train-en.tsv") for form, _ in words
+    }
+    in_haste = [form for words in domain(sample, "ugc", "en")[1] for form, _ in words]
+    assert all(form == form.lower() for form in in_haste)
+    unknown = sum(form not in known for form in in_haste) / len(in_haste)
+    assert 0.05 < unknown < 0.3
+
+
+def test_the_translation_says_what_the_english_test_set_says(sample: Path) -> None:
+    english = trees(treebank(sample, "en", "test"))
+    spanish = domain(sample, "translation", "es")[2]
+    assert len(english) == len(spanish)
+    for (_, ours), (_, theirs) in zip(english, spanish, strict=True):
+        denied = [any(row[5].endswith("Polarity=Neg") for row in rows) for rows in (ours, theirs)]
+        assert denied[0] == denied[1]
+        names = [sum(row[3] == "PROPN" for row in rows) for rows in (ours, theirs)]
+        assert bool(names[0]) == bool(names[1])
+
+
 def test_xnli(sample: Path) -> None:
     training = table(sample / "xnli" / "multinli.train.en.tsv")
     labels = Counter(row["label"] for row in training)
@@ -147,11 +197,14 @@ def test_xnli(sample: Path) -> None:
 
 def test_pawsx(sample: Path) -> None:
     folder = sample / "pawsx" / "x-final"
-    for language, training in (("en", "train.tsv"), ("es", "translated_train.tsv")):
+    for language in LANGUAGES:
+        training = "train.tsv" if language == "en" else "translated_train.tsv"
         names = (training, "dev_2k.tsv", "test_2k.tsv")
         for name, count in zip(names, write.PAWSX_PAIRS.values(), strict=True):
-            labels = Counter(row["label"] for row in table(folder / language / name))
+            rows = table(folder / language / name)
+            labels = Counter(row["label"] for row in rows)
             assert labels == {"0": count // 2, "1": count // 2}
+            assert all(row["sentence1"] != row["sentence2"] for row in rows)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -123,7 +123,7 @@ TASK = Task(
     ),
     chance_definition="the best constant predictor, O everywhere: 0",
     heads=("linear", "bilstm-crf"),
-    folders=("panx", "wikiann", "conll2002", "conll2003"),
+    folders=("lorelei", "panx", "wikiann", "conll2002", "conll2003"),
     looked_for="SPLIT-LANGUAGE.tsv, LANGUAGE.SPLIT.conll, LANGUAGE/SPLIT, esp.train, "
     "LANGUAGE/SPLIT-*.parquet",
     find=find,
