@@ -28,7 +28,9 @@ def claim_table(judged: Sequence[tuple[Reproduction, Sequence[JudgedClaim]]]) ->
     columns = (
         Column("Claim"),
         Column("Same direction? (pairs)"),
-        Column("Mean difference, points", True),
+        Column("All pairs"),
+        Column("Mean difference", True),
+        Column("95 % interval", True),
         Column("Expected"),
         Column("Table"),
     )
@@ -36,7 +38,9 @@ def claim_table(judged: Sequence[tuple[Reproduction, Sequence[JudgedClaim]]]) ->
         (
             Cell(claim.says),
             Cell(claim.verdict),
+            Cell(claim.together),
             _points(claim.mean_difference),
+            _interval(claim),
             Cell(_expected(claim)),
             Cell(reproduction.name),
         )
@@ -46,7 +50,8 @@ def claim_table(judged: Sequence[tuple[Reproduction, Sequence[JudgedClaim]]]) ->
     identifier = "claims" if len(judged) != 1 else f"claims-{judged[0][0].key}"
     note = (
         "A pair counts as yes or no where the 95 % interval of its mean difference over seeds "
-        "(Student's t) lies on one side; a difference within the spread is not decided."
+        "(Student's t) lies on one side; a difference within the spread is not decided. All pairs: "
+        "the same of their mean, in points, each seed counted once."
     )
     return Table(identifier, "Same direction as the paper?", columns, tuple(rows), note, prose=True)
 
@@ -93,7 +98,7 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
     rows = [
         (
             Cell(claim.identifier),
-            Cell(f"{d.left.row} − {d.right.row if d.right else 'chance'}"),
+            Cell(f"{d.left.row} − {d.right.row if d.right else 'floor'}"),
             Cell(d.left.task),
             Cell(
                 d.left.test
@@ -102,16 +107,23 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
             ),
             _published_difference(d),
             Cell(spread(d.measured, d.std, signed=True), d.measured),
-            Cell(NOTHING if d.low is None else f"{d.low:+.1f} to {d.high:+.1f}"),
-            Cell(str(d.num_seeds), d.num_seeds),
+            _interval(d),
+            Cell(str(len(d.points)), len(d.points)),
             Cell(d.verdict),
         )
         for claim in claims
         for d in claim.differences
     ]
     title = f"{reproduction.name}: the pairs behind the claims"
-    note = "Differences in points, left minus right."
+    note = (
+        "Differences in points, left minus right. The floor of a score is the mean of the same "
+        "fine-tuning from a random encoder, or chance where that is higher."
+    )
     return Table(f"pairs-{reproduction.key}", title, columns, tuple(rows), note)
+
+
+def _interval(of: Difference | JudgedClaim) -> Cell:
+    return Cell(NOTHING if of.low is None else f"{of.low:+.1f} to {of.high:+.1f}")
 
 
 def printed_cell(printed: PublishedCell | None) -> Cell:

@@ -4,9 +4,10 @@ A claim compares cells that differ in the named variables only (and in those it 
 `left` minus `right`, one difference a seed, for every combination of the other variables (test
 language, task, ...). The verdict of one such pair is "yes" or "no" where the 95 % interval of the
 mean difference over seeds (Student's t) lies on one side, and "not decided" where it does not: a
-difference within the spread of seeds is none. Nor is it decided that two scores are near each other
-where both are at chance: nothing is there that could be lost. Cells whose reading is doubtful are
-shown, and their difference is marked.
+difference within the spread of seeds is none. The floor of a cell is what the same fine-tuning
+gives from a random encoder (its mean), or chance where that is higher. Two scores at their floors
+are not found near each other: nothing is there that could be lost. Cells whose reading is doubtful
+are shown, and their difference is marked.
 """
 
 from __future__ import annotations
@@ -27,29 +28,46 @@ class Difference:
     """One pair of cells of a claim, in points.
 
     `published` is left minus right as printed, None where a cell is missing; `doubtful` says that
-    one of the two is. `low` and `high` bound the measured mean difference (95 %).
+    one of the two is. `points` is the measured difference by seed, `low` and `high` bound its mean
+    (95 %). `telling` is False where nothing can be near: both cells are at their floors.
     """
 
     left: MeasuredCell
     right: MeasuredCell | None
     published: float | None
     doubtful: bool
-    measured: float | None
-    std: float | None
-    num_seeds: int
+    points: Mapping[int, float]
+    telling: bool
     low: float | None
     high: float | None
     verdict: str
 
+    @property
+    def measured(self) -> float | None:
+        return statistics.fmean(self.points.values()) if self.points else None
+
+    @property
+    def std(self) -> float | None:
+        """Sample standard deviation over seeds; None below two."""
+        return statistics.stdev(self.points.values()) if len(self.points) > 1 else None
+
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A claim with the verdict on each of its pairs."""
+    """A claim with the verdict on each of its pairs, and on all of them together.
+
+    `points` is the mean over the pairs by seed (a claim that something is near looks at the pairs
+    above the floor only), `low` and `high` bound the mean over seeds (95 %).
+    """
 
     identifier: str
     says: str
     expectation: str
     differences: Sequence[Difference]
+    points: Mapping[int, float]
+    low: float | None
+    high: float | None
+    together: str
 
     @property
     def verdict(self) -> str:
@@ -60,39 +78,64 @@ class JudgedClaim:
 
     @property
     def mean_difference(self) -> float | None:
-        """Mean of the measured differences over the pairs; None where there is none."""
-        found = [d.measured for d in self.differences if d.measured is not None]
-        return statistics.fmean(found) if found else None
+        return statistics.fmean(self.points.values()) if self.points else None
 
 
 def judge(reproduction: Reproduction) -> list[JudgedClaim]:
     """All claims of a table, each with its pairs."""
-    return [_judge(claim, reproduction.cells) for claim in reproduction.claims]
+    cells = [(cell, floor_of(cell, reproduction)) for cell in reproduction.cells]
+    return [_judge(claim, cells) for claim in reproduction.claims]
 
 
-def _judge(claim: Mapping[str, Any], cells: Sequence[MeasuredCell]) -> JudgedClaim:
+def floor_of(cell: MeasuredCell, reproduction: Reproduction) -> float | None:
+    """The score that a cell has to beat, in percent; None where there is none (a difference)."""
+    if cell.chance is None:
+        return None
+    random = reproduction.floors.get((cell.task, cell.train, cell.test), ())
+    return max(cell.chance, statistics.fmean(random)) if random else cell.chance
+
+
+_Cell = tuple[MeasuredCell, float | None]
+"""A cell and its floor."""
+
+
+def _judge(claim: Mapping[str, Any], cells: Sequence[_Cell]) -> JudgedClaim:
     common = dict(claim.get("cells", {}))
     left, right = claim["left"], claim["right"]
     named = {*common, *left, *(right if isinstance(right, Mapping) else ())}
     if "role" not in named:
         common["role"] = "target"
-    lefts = [cell for cell in cells if _has(cell, {**common, **left})]
+    lefts = [pair for pair in cells if _has(pair[0], {**common, **left})]
     measure = claim.get("measure", "score")
     expect = claim["expect"]
     within = claim.get("within")
-    if right == "chance":
-        differences = [_difference(cell, None, measure, expect, within) for cell in lefts]
+    if right == "floor":
+        differences = [_difference(pair, None, measure, expect, within) for pair in lefts]
     else:
-        rights = [cell for cell in cells if _has(cell, {**common, **right})]
+        rights = [pair for pair in cells if _has(pair[0], {**common, **right})]
         paired = {*left, *right, *claim.get("ignoring", ())}
         differences = [
-            _difference(cell, other, measure, expect, within)
-            for cell in lefts
+            _difference(pair, other, measure, expect, within)
+            for pair in lefts
             for other in rights
-            if _key(cell, paired) == _key(other, paired)
+            if _key(pair[0], paired) == _key(other[0], paired)
         ]
     expectation = f"within ±{within:g}" if expect == "near" else expect
-    return JudgedClaim(claim["id"], claim["says"], expectation, differences)
+    run = [d for d in differences if d.points]
+    telling = [d for d in run if d.telling or expect != "near"]
+    points = _means_by_seed([d.points for d in telling or run])
+    low, high = interval(list(points.values()))
+    together = _verdict(expect, within, low, high) if telling else UNDECIDED
+    return JudgedClaim(
+        claim["id"], claim["says"], expectation, differences, points, low, high,
+        together if run else NOT_RUN,
+    )  # fmt: skip
+
+
+def _means_by_seed(points: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """Seed → mean over the pairs, for the seeds that all of them have."""
+    seeds = sorted(set.intersection(*map(set, points))) if points else []
+    return {seed: statistics.fmean(p[seed] for p in points) for seed in seeds}
 
 
 def _has(cell: MeasuredCell, wanted: Mapping[str, Any]) -> bool:
@@ -107,32 +150,27 @@ def _key(cell: MeasuredCell, without: set[str]) -> list[tuple[str, Any]]:
 
 
 def _difference(
-    left: MeasuredCell, right: MeasuredCell | None, measure: str, expect: str, within: float | None
+    first: _Cell, second: _Cell | None, measure: str, expect: str, within: float | None
 ) -> Difference:
+    left, floor = first
+    right = second[0] if second else None
     left_values = _values(left, measure)
     if right is None:
-        right_values = dict.fromkeys(left_values, left.chance or 0.0)
+        right_values = dict.fromkeys(left_values, floor or 0.0)
         published, doubtful = None, False
     else:
         right_values = _values(right, measure)
         published, doubtful = _published(left, right) if measure == "score" else (None, False)
-    points = [
-        left_values[seed] - right_values[seed] for seed in left_values if seed in right_values
-    ]
-    mean = statistics.fmean(points) if points else None
-    std = statistics.stdev(points) if len(points) > 1 else None
-    low, high = interval(points)
+    points = {
+        seed: value - right_values[seed] for seed, value in left_values.items()
+        if seed in right_values
+    }  # fmt: skip
+    low, high = interval(list(points.values()))
+    telling = not (_at_floor(first) and (second is None or _at_floor(second)))
     verdict = _verdict(expect, within, low, high) if points else NOT_RUN
-    if (
-        expect == "near"
-        and verdict == YES
-        and _at_chance(left)
-        and (not right or _at_chance(right))
-    ):
+    if expect == "near" and verdict == YES and not telling:
         verdict = UNDECIDED
-    return Difference(
-        left, right, published, doubtful, mean, std, len(points), low, high, verdict
-    )  # fmt: skip
+    return Difference(left, right, published, doubtful, points, telling, low, high, verdict)
 
 
 def _values(cell: MeasuredCell, measure: str) -> Mapping[int, float]:
@@ -149,12 +187,13 @@ def _published(left: MeasuredCell, right: MeasuredCell) -> tuple[float | None, b
     return first.value - second.value, not (first.safe and second.safe)
 
 
-def _at_chance(cell: MeasuredCell) -> bool:
-    """Whether a cell's 95 % interval over seeds reaches down to chance; False for differences."""
-    if cell.chance is None:
+def _at_floor(cell: _Cell) -> bool:
+    """Whether a cell's 95 % interval over seeds reaches down to its floor; False without one."""
+    measured, floor = cell
+    if floor is None:
         return False
-    low, _ = interval(list(cell.values.values()))
-    return low is None or low <= cell.chance
+    low, _ = interval(list(measured.values.values()))
+    return low is None or low <= floor
 
 
 def interval(points: Sequence[float]) -> tuple[float | None, float | None]:

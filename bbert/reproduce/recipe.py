@@ -164,7 +164,7 @@ def _as_printed(value: Any) -> str:
 
 
 def fill(value: Any, variables: Mapping[str, Any]) -> Any:
-    """`value` with those `{variables}` filled in, everywhere in lists and maps (their keys too); others
+    """`value` with those `{variables}` filled in, everywhere in lists and maps, keys too; others
     stay."""
     if isinstance(value, str):
         if value[:1] == "{" and value[-1:] == "}" and value[1:-1] in variables:
@@ -182,6 +182,8 @@ def _checked_claim(claim: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     if claim["expect"] not in _EXPECTATIONS or claim.get("measure", "score") not in _MEASURES:
         raise InputError(f"{where}, claim {claim['id']}: expect {', '.join(_EXPECTATIONS)}; "
                          f"measure {', '.join(_MEASURES)}")  # fmt: skip
+    if isinstance(claim["right"], str) and claim["right"] != "floor":
+        raise InputError(f"{where}, claim {claim['id']}: 'right' has cells' variables, or is floor")
     if (claim["expect"] == "near") != ("within" in claim):
         raise InputError(f"{where}, claim {claim['id']}: 'within' (points) goes with near, only")
     return claim

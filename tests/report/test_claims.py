@@ -63,6 +63,30 @@ def test_two_scores_at_chance_are_not_near_each_other():
     assert verdicts([cell([50.0, 51, 52], p=0), cell(floor, p=1)], **near).verdict == "no 1"
 
 
+def test_all_pairs_together_are_judged_by_their_mean_of_each_seed():
+    """Pairs of one seed share a model, so that a seed counts once."""
+    cells = [
+        cell([60, 30, 50], test="es", p=0), cell([50, 25, 30], test="es", p=1),
+        cell([20, 40, 42], test="ru", p=0), cell([18, 21, 42], test="ru", p=1),
+    ]  # fmt: skip
+    judged = verdicts(cells, **GREATER)
+    assert judged.verdict == "not decided 2"
+    assert dict(judged.points) == {0: 6.0, 1: 12.0, 2: 10.0}
+    assert (judged.low, judged.high) == interval([6.0, 12.0, 10.0])
+    assert judged.together == YES
+    missing = [*cells[:3], cell([18, 21], test="ru", p=1)]
+    assert dict(verdicts(missing, **GREATER).points) == {0: 6.0, 1: 12.0}
+    assert verdicts([], **GREATER).together == NOT_RUN
+
+
+def test_near_together_leaves_out_the_pairs_at_chance():
+    near = {"left": {"p": 0}, "right": {"p": 1}, "expect": "near", "within": 5}
+    floor = [cell([4.9, 5, 5.2], test="hi", p=p) for p in (0, 1)]
+    far = [cell([50, 51, 52], test="es", p=0), cell([60, 61, 62], test="es", p=1)]
+    assert verdicts([*floor, *far], **near).together == NO
+    assert verdicts(floor, **near).together == UNDECIDED
+
+
 def test_pairs_differ_in_the_named_variables_only():
     cells = [
         cell([1, 2], test=t, role=role, target=t, p=p)
@@ -87,8 +111,19 @@ def test_roles_may_be_compared_across_test_sets():
     assert judged.verdict == "yes 2"
 
 
-def test_chance_and_gap_are_measures_of_one_run():
-    judged = verdicts([cell([60, 61, 59], p=1)], left={"p": 1}, right="chance", expect="greater")
+def test_the_floor_is_a_random_encoder_where_it_beats_chance():
+    cells = [cell([60, 61, 59], p=1)]  # chance is 5
+    claims = [{"id": "c", "says": "", "left": {"p": 1}, "right": "floor", "expect": "greater"}]
+    expected = (((40, 50), 15, YES), ((1, 2), 55, YES), ((60,), 0, UNDECIDED))
+    for random, difference, verdict in expected:
+        floors = {("ner", "enfake", "es"): random}
+        (judged,) = judge(Reproduction("k2020", "2", "", "", "", cells, floors, claims))
+        assert judged.mean_difference == pytest.approx(difference)
+        assert judged.together == verdict
+
+
+def test_floor_and_gap_are_measures_of_one_run():
+    judged = verdicts([cell([60, 61, 59], p=1)], left={"p": 1}, right="floor", expect="greater")
     assert judged.differences[0].measured == pytest.approx(55)
     cells = [
         cell([50, 50, 51], source_values=[90, 91, 90], p=0),
