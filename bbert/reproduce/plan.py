@@ -139,7 +139,8 @@ def _pretraining(
     from bbert.pretrain.config import PretrainConfig
 
     corpus = _corpus(plan, corpus_options, data)
-    if (preset := pretrain_options.get("preset")) in plan.scale.presets:
+    preset = pretrain_options.get("preset", "")
+    if preset in plan.scale.presets:
         others = {k: v for k, v in pretrain_options.items() if k != "preset"}
         pretrain_options = {**others, **plan.scale.presets[preset]}
     pretrain_options = _other(pretrain_options, plan.scale.pretrain, PretrainConfig)

@@ -34,6 +34,11 @@ def in_containers(profile: Path | None) -> bool:
     return True
 
 
+def is_cluster(profile: Path | None) -> bool:
+    """Whether the commands of `profile` are jobs of a cluster, no processes of this machine."""
+    return profile is not None and _read(profile).get("executor", "local") != "local"
+
+
 def _read(profile: Path) -> dict[str, Any]:
     """The profile's options; Snakemake itself complains of a file that is not there or is wrong."""
     import yaml

@@ -24,7 +24,7 @@ from typing import IO
 from bbert.errors import InputError, RunFailed
 from bbert.progress import progress
 from bbert.reproduce.plan import Plan
-from bbert.reproduce.profile import in_containers
+from bbert.reproduce.profile import in_containers, is_cluster
 from bbert.reproduce.warm_server import warm_server
 from bbert.reproduce.written_plan import WrittenPlan, is_done, log_of, write_file
 
@@ -66,7 +66,7 @@ def run_workflow(
                 with _stopped_by_sigterm():
                     _watch(plan, work, process)
             except BaseException:
-                _stop(process, contained)
+                _stop(process, is_cluster(profile))
                 raise
     failed = [key for key, job in plan.jobs.items() if not is_done(work, job)]
     if failed and not any(log_of(work, plan.jobs[key]).is_file() for key in failed):
@@ -146,17 +146,18 @@ def _watch(plan: Plan, work: Path, process: subprocess.Popen[bytes]) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _stop(process: subprocess.Popen[bytes], contained: bool) -> None:
+def _stop(process: subprocess.Popen[bytes], cluster: bool) -> None:
     """End Snakemake and the commands it started; they save what they have on SIGTERM.
 
-    On SIGTERM Snakemake would wait for containers to end by themselves; on SIGINT it deletes them.
+    On SIGTERM Snakemake would wait for the jobs of a cluster to end by themselves; on SIGINT it
+    cancels them.
     """
-    if contained:
-        logger.info("stopping: deleting the containers; runs go on from their last checkpoints")
+    if cluster:
+        logger.info("stopping: cancelling the jobs; runs go on from their last checkpoints")
     else:
         logger.info("stopping: the commands that run save what they have")
     try:
-        os.killpg(process.pid, signal.SIGINT if contained else signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGINT if cluster else signal.SIGTERM)
         process.wait(timeout=60)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)

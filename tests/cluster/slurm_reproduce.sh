@@ -23,6 +23,19 @@ run() {
     python tests/cluster/tiny_reproduce.py "$folder" --work "$folder/work" \
         --profile "$folder/profile" --tasks-per-node 2
 }
+# Stopped while a pretraining runs: nothing of it may be left in the queue.
+run >"$folder/stopped" 2>&1 &
+stopped=$!
+until squeue --noheader --states running --format %k | grep -q pretrain; do
+    kill -0 "$stopped" || { tail -n 40 "$folder/stopped" >&2; exit 1; }
+    sleep 0.5
+done
+kill -TERM "$stopped"
+wait "$stopped" && exit 1
+for _ in $(seq 40); do [ -z "$(squeue --noheader)" ] && break; sleep 1; done
+[ -z "$(squeue --noheader)" ]
+echo "stopped: the queue is empty"
+# The same command goes on.
 if ! run >"$folder/out" 2>&1; then
     tail -n 40 "$folder/out" "$folder"/work/logs/*.log "$folder"/work/logs/*/*.log >&2
     exit 1

@@ -26,7 +26,7 @@ def write_pipelines(folder: Path) -> None:
         "transfer": [{"task": "ner", **options}],
         "published": {"model": "enfake-es", "wordpiece_overlap": "none"},
     }  # fmt: skip
-    claim = {"id": "c", "says": "Above chance.", "left": {}, "right": "chance", "expect": "greater"}
+    claim = {"id": "c", "says": "Above chance.", "left": {}, "right": "floor", "expect": "greater"}
     table = {"title": "One cell", "rows": [row], "claims": [claim]}
     (folder / "recipes" / "k2020.yaml").write_text(yaml.safe_dump({"tables": {"1": table}}))
     path = folder / "scales" / "sample.yaml"

@@ -13,7 +13,7 @@ import yaml
 
 from bbert.errors import InputError
 from bbert.reproduce.config import ReproduceConfig
-from bbert.reproduce.profile import in_containers
+from bbert.reproduce.profile import in_containers, is_cluster
 from bbert.reproduce.run import run
 from bbert.reproduce.shared_volume import trust_shared_volumes
 from bbert.reproduce.shipped import pipelines_folder
@@ -31,6 +31,13 @@ def test_only_the_profile_of_kubernetes_runs_in_containers():
     assert not in_containers(PROFILES / "slurm")
     assert not in_containers(PROFILES / "workstation")
     assert not in_containers(None)
+
+
+def test_only_jobs_of_a_cluster_are_cancelled():
+    assert is_cluster(PROFILES / "kubernetes")
+    assert is_cluster(PROFILES / "slurm")
+    assert not is_cluster(PROFILES / "workstation")
+    assert not is_cluster(None)
 
 
 @pytest.mark.parametrize(

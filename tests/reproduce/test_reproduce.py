@@ -43,7 +43,7 @@ def tiny_pipelines(tmp_path):
         "transfer": [{"task": "xnli", **options}, {"task": "ner", **options}],
         "published": {"model": "enfake-es", "wordpiece_overlap": "none"},
     }  # fmt: skip
-    claim = {"id": "c", "says": "Above chance.", "left": {}, "right": "chance", "expect": "greater"}
+    claim = {"id": "c", "says": "Above chance.", "left": {}, "right": "floor", "expect": "greater"}
     table = {"title": "Two cells", "rows": [row], "claims": [claim]}
     (folder / "recipes" / "k2020.yaml").write_text(yaml.safe_dump({"tables": {"1": table}}))
     scale = yaml.safe_load((folder / "scales" / "sample.yaml").read_text())

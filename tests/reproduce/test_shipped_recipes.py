@@ -186,6 +186,8 @@ def _recipe(tmp_path, **changes):
         ({"row": {"label": "{target}"}}, "nothing says what {target} is"),
         ({"claims": [{"id": "c", "says": "s", "left": {}, "right": {}, "expect": "more"}]},
          "expect greater, less, near"),
+        ({"claims": [{"id": "c", "says": "s", "left": {}, "right": "chance", "expect": "less"}]},
+         "or is floor"),
         ({"claims": [{"id": "c", "says": "s", "left": {}, "right": {}, "expect": "near"}]},
          "'within'"),
     ],
