@@ -65,7 +65,7 @@ def _cell_table(reproduction: Reproduction) -> Table:
     rows = []
     for cell in reproduction.cells:
         floor = reproduction.floors.get((cell.task, cell.train, cell.test), ())
-        values = ", ".join(f"seed {seed}: {value:.1f}" for seed, value in cell.values.items())
+        values = ", ".join(f"seed {seed}: {value:z.1f}" for seed, value in cell.values.items())
         rows.append(
             (
                 Cell(cell.row),
@@ -82,7 +82,8 @@ def _cell_table(reproduction: Reproduction) -> Table:
     note = (
         f"Scale: {reproduction.scale} ({reproduction.scale_says}). Scores in percent, mean ± "
         "standard deviation over seeds of the whole chain, pretraining included. Published: "
-        f"{PAPERS[reproduction.paper]}, at the paper's size: only directions compare. "
+        f"{PAPERS[reproduction.paper]}, at the paper's size: only directions compare. Random "
+        "encoder: the first row's model with these languages, its weights never trained. "
         f"{_DOUBT} marks a printed cell whose reading or key is doubtful."
     )
     title = f"{reproduction.name}: {reproduction.title}"
@@ -123,7 +124,7 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
 
 
 def _interval(of: Difference | JudgedClaim) -> Cell:
-    return Cell(NOTHING if of.low is None else f"{of.low:+.1f} to {of.high:+.1f}")
+    return Cell(NOTHING if of.low is None else f"{of.low:+z.1f} to {of.high:+z.1f}")
 
 
 def printed_cell(printed: PublishedCell | None) -> Cell:
@@ -142,7 +143,7 @@ def spread(mean: float | None, std: float | None, signed: bool = False) -> str:
     """Mean ± standard deviation, with one decimal."""
     if mean is None:
         return NOTHING
-    text = f"{mean:+.1f}" if signed else f"{mean:.1f}"
+    text = f"{mean:+z.1f}" if signed else f"{mean:z.1f}"
     return f"{text} ± {std:.1f}" if std is not None else text
 
 
@@ -150,7 +151,7 @@ def _published_difference(difference: Difference) -> Cell:
     if difference.published is None:
         return words(None)
     mark = f" {_DOUBT}" if difference.doubtful else ""
-    return Cell(f"{difference.published:+.1f}{mark}", difference.published)
+    return Cell(f"{difference.published:+z.1f}{mark}", difference.published)
 
 
 def _floor(values: Sequence[float]) -> Cell:
@@ -164,7 +165,7 @@ def _floor(values: Sequence[float]) -> Cell:
 def _points(value: float | None, signed: bool = True, emphasis: str = "") -> Cell:
     if value is None:
         return words(None)
-    return Cell(f"{value:+.1f}" if signed else f"{value:.1f}", value, emphasis=emphasis)
+    return Cell(f"{value:+z.1f}" if signed else f"{value:z.1f}", value, emphasis=emphasis)
 
 
 def _state(cell: MeasuredCell) -> Cell:

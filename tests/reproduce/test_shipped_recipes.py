@@ -46,7 +46,8 @@ def test_as_published_every_safe_score_of_a_table_has_its_cell(paper):
     for recipe in AS_PUBLISHED[paper].values():
         if recipe.number[:6] == "figure" or not any(row.published for row in recipe.rows):
             continue  # a figure, or a table of what probes find
-        scale = replace(SAMPLE, models={"mbert": {"corpus": {"languages": ["en", "es"]}}})
+        models = {name: {"corpus": {"languages": ["en", "es"]}} for name in SAMPLE.models}
+        scale = replace(SAMPLE, models=models)
         (table,) = make_plan([recipe], scale, None).tables
         cells = [cell for cell in table["cells"] if not cell["relative_to"]]
         found = [
