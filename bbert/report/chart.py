@@ -34,13 +34,17 @@ class LineChart:
 
 @dataclass(frozen=True)
 class Dots:
-    """Scores of one run on one language, in percent: every seed, their mean and deviation."""
+    """Scores of one run on one language, in percent: every seed, their mean and deviation.
+
+    `printed` is the published score that they stand beside; None where there is none.
+    """
 
     label: str
     values: tuple[float, ...]
     mean: float
     std: float | None
     floor: bool = False
+    printed: float | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from bbert.report.probe_section import LEAD as PROBE_LEAD
 from bbert.report.probe_section import probe_blocks
 from bbert.report.records import STAGE_LABELS, RunRecord
 from bbert.report.reproduction import Reproduction
+from bbert.report.reproduction_figure import reproduction_chart
 from bbert.report.table import Cell, Column, Table, words
 from bbert.report.transfer_tables import transfer_table
 
@@ -102,8 +103,11 @@ def _reproduced(reproductions: Sequence[Reproduction]) -> Iterator[Section]:
     for reproduction in reproductions:
         lead = "Measured beside published, with the floors: chance, and a random encoder."
         title = f"{reproduction.name}: {reproduction.title}"
-        tables = reproduction_tables(reproduction, with_claims=len(reproductions) == 1)
-        yield Section(f"reproduced-{reproduction.key}-section", title, lead, tuple(tables))
+        blocks: list[Chart | Table] = []
+        if chart := reproduction_chart(reproduction):
+            blocks.append(chart)
+        blocks += reproduction_tables(reproduction, with_claims=len(reproductions) == 1)
+        yield Section(f"reproduced-{reproduction.key}-section", title, lead, tuple(blocks))
 
 
 def run_table(records: Sequence[RunRecord]) -> Table:

@@ -177,6 +177,9 @@ def _dots(chart: DotChart) -> tuple[str, int]:
                 parts.append(
                     f'<circle class="seed" cx="{x_of(value):.1f}" cy="{middle:.1f}" r="3"/>'
                 )
+            if row.printed is not None:
+                place = f"translate({x_of(row.printed):.1f} {middle:.1f})"
+                parts.append(f'<path class="printed" transform="{place}" d="{_MARKS[2]}"/>')
             mark = x_of(row.mean)
             if row.floor:
                 parts.append(
@@ -323,4 +326,5 @@ def _fitting(label: str, room: float = _DOT_LEFT - 10) -> str:
 
 def _spoken(row: Dots) -> str:
     deviation = f" ± {row.std:.1f}" if row.std is not None else ""
-    return f"{row.label}: {row.mean:.1f}{deviation} ({len(row.values)} seeds)"
+    printed = f", published {row.printed:g}" if row.printed is not None else ""
+    return f"{row.label}: {row.mean:.1f}{deviation} ({len(row.values)} seeds){printed}"
