@@ -58,10 +58,11 @@ def run_workflow(
         log.parent.mkdir(parents=True, exist_ok=True)
         command = _command(written, work, snakefile, cores, gpus, profile, program, contained)
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                pass_fds=[lock.fileno()], start_new_session=True, env=_environment(),
-            )  # fmt: skip
+            with _interruptible():
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                    pass_fds=[lock.fileno()], start_new_session=True, env=_environment(),
+                )  # fmt: skip
             try:
                 with _stopped_by_sigterm():
                     _watch(plan, work, process)
@@ -164,6 +165,21 @@ def _stop(process: subprocess.Popen[bytes], cluster: bool) -> None:
         process.wait()
     except ProcessLookupError:
         pass
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a process that starts here hear SIGINT, also where this one was started with `&` in a
+    script, which has it ignored."""
+    on_main_thread = threading.current_thread() is threading.main_thread()
+    if not on_main_thread or signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

@@ -19,12 +19,12 @@ default-resources: [slurm_partition="all", runtime=10, mem_mb=1000, cpus_per_tas
 slurm-init-seconds-before-status-checks: 5
 slurm-status-command: squeue # there is no accounting
 PROFILE
-run() {
-    python tests/cluster/tiny_reproduce.py "$folder" --work "$folder/work" \
-        --profile "$folder/profile" --tasks-per-node 2
-}
+run=(
+    python tests/cluster/tiny_reproduce.py "$folder" --work "$folder/work"
+    --profile "$folder/profile" --tasks-per-node 2
+)
 # Stopped while a pretraining runs: nothing of it may be left in the queue.
-run >"$folder/stopped" 2>&1 &
+"${run[@]}" >"$folder/stopped" 2>&1 &
 stopped=$!
 until squeue --noheader --states running --format %k | grep -q pretrain; do
     kill -0 "$stopped" || { tail -n 40 "$folder/stopped" >&2; exit 1; }
@@ -33,10 +33,18 @@ done
 kill -TERM "$stopped"
 wait "$stopped" && exit 1
 for _ in $(seq 40); do [ -z "$(squeue --noheader)" ] && break; sleep 1; done
-[ -z "$(squeue --noheader)" ]
-echo "stopped: the queue is empty"
+if [ -n "$(squeue --noheader)" ] || ! grep -q "cancelling the jobs" "$folder/stopped"; then
+    squeue >&2
+    tail -n 40 "$folder/stopped" "$folder"/work/logs/*.snakemake.log >&2
+    exit 1
+fi
+if [ -e "$(echo "$folder"/work/done/pretrain/*)" ]; then
+    echo "the pretraining was done before it could be stopped" >&2
+    exit 1
+fi
+echo "stopped: nothing is left in the queue"
 # The same command goes on.
-if ! run >"$folder/out" 2>&1; then
+if ! "${run[@]}" >"$folder/out" 2>&1; then
     tail -n 40 "$folder/out" "$folder"/work/logs/*.log "$folder"/work/logs/*/*.log >&2
     exit 1
 fi

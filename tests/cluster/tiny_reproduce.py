@@ -16,7 +16,7 @@ from bbert.cli import main
 
 
 def write_pipelines(folder: Path) -> None:
-    """The shipped pipelines with one table, and a sample scale of 20 steps."""
+    """The shipped pipelines with one table, and a sample scale of 1,500 steps."""
     shutil.copytree(reproduce.pipelines_folder(), folder)
     for path in (folder / "recipes").glob("*.yaml"):
         path.unlink()
@@ -32,7 +32,7 @@ def write_pipelines(folder: Path) -> None:
     path = folder / "scales" / "sample.yaml"
     scale = yaml.safe_load(path.read_text()) | {
         "seeds": [0],
-        "pretrain": {"nsp": False, "steps": 20, "depth": 1, "hidden": 32, "heads": 2,
+        "pretrain": {"nsp": False, "steps": 1500, "depth": 1, "hidden": 32, "heads": 2,
                      "warmup_steps": 2, "probe": False},
         "transfer": {"ner": {"max_train_examples": 64, "max_eval_examples": 40, "epochs": 1}},
     }  # fmt: skip

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,7 @@ from bbert.reproduce.profile import in_containers, is_cluster
 from bbert.reproduce.run import run
 from bbert.reproduce.shared_volume import trust_shared_volumes
 from bbert.reproduce.shipped import pipelines_folder
-from bbert.reproduce.workflow import _command, _fast_start
+from bbert.reproduce.workflow import _command, _fast_start, _interruptible
 from bbert.reproduce.written_plan import WrittenPlan
 
 PROFILES = pipelines_folder() / "profiles"
@@ -38,6 +41,21 @@ def test_only_jobs_of_a_cluster_are_cancelled():
     assert is_cluster(PROFILES / "slurm")
     assert not is_cluster(PROFILES / "workstation")
     assert not is_cluster(None)
+
+
+def test_snakemake_hears_sigint_also_where_bbert_does_not():
+    """A script that starts a command with `&` has SIGINT ignored in it."""
+    code = "import signal; print(repr(signal.getsignal(signal.SIGINT)))"
+    ask = [sys.executable, "-c", code]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert "IGN" in subprocess.run(ask, capture_output=True, text=True, check=True).stdout
+        with _interruptible():
+            told = subprocess.run(ask, capture_output=True, text=True, check=True).stdout
+        assert "default_int_handler" in told
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
