@@ -1,6 +1,7 @@
 """What the published tables cost at a scale: time, processor time, memory and disk of each.
 
-    python benchmarks/reproduce.py --work DIR [--paper k2020] [--scale sample] [--output FILE]
+    python benchmarks/reproduce.py --work DIR [--paper k2020] [--scale sample] [--data DIR]
+        [--output FILE]
 
 Runs `bbert reproduce` table by table, in the order of the recipes, as many commands side by side as
 there are processors, and prints a Markdown row for each as soon as it is done. Tables share runs: a
@@ -40,32 +41,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--paper", help="one paper; all without it")
     parser.add_argument("--table", nargs="*", default=(), help="some tables of --paper")
     parser.add_argument("--scale", default="sample")
+    parser.add_argument("--data", type=Path, help="files of a scale that needs some")
     parser.add_argument("--output", type=Path, help="also append the rows to this file")
     options = parser.parse_args(arguments)
+    if options.table and not options.paper:
+        parser.error("--table needs --paper")
     scale = load_scale(pipelines_folder() / "scales", options.scale)
     recipes = load_recipes(pipelines_folder() / "recipes", scale)
     output = options.output.open("a", encoding="utf-8") if options.output else None
     show(output, "| " + " | ".join(HEAD) + " |\n|" + "---|" * len(HEAD))
     codes = []
     for recipe in chosen_tables(recipes, options.paper, options.table):
-        row, code = measured(recipe, scale, options.work)
+        row, code = measured(recipe, scale, options.work, options.data)
         show(output, "| " + " | ".join(row) + " |")
         codes.append(code)
     return int(any(codes))
 
 
-def measured(recipe: TableRecipe, scale: Scale, work: Path) -> tuple[list[str], int]:
+def measured(
+    recipe: TableRecipe, scale: Scale, work: Path, data: Path | None
+) -> tuple[list[str], int]:
     """The row of one table, run as a user runs it; and its exit code."""
-    jobs = make_plan([recipe], scale, None).jobs.values()
+    jobs = make_plan([recipe], scale, data and data.resolve()).jobs.values()
     before = sum(is_done(work, job) for job in jobs)
     log = work / "logs" / f"{recipe.key}.out"
     log.parent.mkdir(parents=True, exist_ok=True)
+    files = ["--data", str(data)] if data else []
     began, start = datetime.now(UTC), time.monotonic()
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [
                 sys.executable, "-m", "bbert", "reproduce", recipe.paper, "--table", recipe.number,
-                "--scale", scale.name, "--work", str(work),
+                "--scale", scale.name, "--work", str(work), *files,
             ],
             stdout=stream, stderr=subprocess.STDOUT,
         )  # fmt: skip

@@ -124,7 +124,8 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
 
 
 def _interval(of: Difference | JudgedClaim) -> Cell:
-    return Cell(NOTHING if of.low is None else f"{of.low:+z.1f} to {of.high:+z.1f}")
+    """An end just below zero keeps its sign: it decides a verdict."""
+    return Cell(NOTHING if of.low is None else f"{of.low:+.1f} to {of.high:+.1f}")
 
 
 def printed_cell(printed: PublishedCell | None) -> Cell:

@@ -147,7 +147,7 @@ def _cells(found: _Comparison, p_holm: float, with_mcnemar: bool) -> Iterator[Ce
         yield Cell(f"{100 * mean:.1f}", mean)
     result = found.bootstrap
     yield Cell(f"{100 * result.difference:+z.1f}{star}", result.difference)
-    yield Cell(f"{100 * result.low:+z.1f} to {100 * result.high:+z.1f}")
+    yield Cell(f"{100 * result.low:+.1f} to {100 * result.high:+.1f}")
     yield _p(result.p)
     yield _p(p_holm)
     if with_mcnemar:

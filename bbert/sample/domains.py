@@ -3,7 +3,7 @@ language costs.
 
 Three kinds of English and the English test sentences in Spanish, as in Muller et al. 2021, table 2:
 
-    literature   long sentences: reported speech, adverbials first, adjectives, joined objects
+    literature   long sentences: reported speech, adverbials first, adjectives
     web          headlines: no article, no full stop, every word with a capital
     ugc          typed in haste (user-generated content): no capitals, no full stop, slips in words
     translation  the sentences of the English test set, told in Spanish
