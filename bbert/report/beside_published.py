@@ -64,7 +64,6 @@ def _cell_table(reproduction: Reproduction) -> Table:
     )  # fmt: skip
     rows = []
     for cell in reproduction.cells:
-        floor = reproduction.floors.get((cell.task, cell.train, cell.test), ())
         values = ", ".join(f"seed {seed}: {value:z.1f}" for seed, value in cell.values.items())
         rows.append(
             (
@@ -72,7 +71,7 @@ def _cell_table(reproduction: Reproduction) -> Table:
                 Cell(f"{cell.task}, {cell.train} → {cell.test}"),
                 printed_cell(cell.printed),
                 Cell(spread(cell.mean, cell.std), cell.mean, cell.anchor, note=values),
-                _floor(floor),
+                _floor(reproduction.floor(cell)),
                 _points(cell.chance, signed=False, emphasis="floor"),
                 Cell(str(len(cell.values)), len(cell.values)),
                 number(cell.num_examples),
@@ -83,7 +82,7 @@ def _cell_table(reproduction: Reproduction) -> Table:
         f"Scale: {reproduction.scale} ({reproduction.scale_says}). Scores in percent, mean ± "
         "standard deviation over seeds of the whole chain, pretraining included. Published: "
         f"{PAPERS[reproduction.paper]}, at the paper's size: only directions compare. Random "
-        "encoder: the first row's model with these languages, its weights never trained. "
+        "encoder: a model of the same size with these languages, its weights never trained. "
         f"{_DOUBT} marks a printed cell whose reading or key is doubtful."
     )
     title = f"{reproduction.name}: {reproduction.title}"

@@ -91,7 +91,7 @@ def floor_of(cell: MeasuredCell, reproduction: Reproduction) -> float | None:
     """The score that a cell has to beat, in percent; None where there is none (a difference)."""
     if cell.chance is None:
         return None
-    random = reproduction.floors.get((cell.task, cell.train, cell.test), ())
+    random = reproduction.floor(cell)
     return max(cell.chance, statistics.fmean(random)) if random else cell.chance
 
 

@@ -28,7 +28,8 @@ class MeasuredCell:
 
     `values` is by seed of the whole chain (pretraining and fine-tuning), `source_values` the score
     on the training language of the same runs; `printed` the published cells that it stands beside
-    (one, or none where the paper has no such cell); `missing` says why a run gave no value.
+    (one, or none where the paper has no such cell); `missing` says why a run gave no value; `floor`
+    names the random encoders that stand beside it.
     """
 
     row: str
@@ -43,6 +44,7 @@ class MeasuredCell:
     chance: float | None
     missing: Mapping[str, str]
     anchor: str
+    floor: str
 
     @property
     def mean(self) -> float | None:
@@ -56,7 +58,10 @@ class MeasuredCell:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A table's plan with the measurements that exist."""
+    """A table's plan with the measurements that exist.
+
+    `floors`: name of a floor, and test set → the scores of random encoders, one a seed.
+    """
 
     paper: str
     table: str
@@ -64,8 +69,12 @@ class Reproduction:
     scale: str
     scale_says: str
     cells: Sequence[MeasuredCell]
-    floors: Mapping[tuple[str, str, str], Sequence[float]]
+    floors: Mapping[tuple[str, str], Sequence[float]]
     claims: Sequence[Mapping[str, Any]]
+
+    def floor(self, cell: MeasuredCell) -> Sequence[float]:
+        """The scores of random encoders of the cell's size, one a seed; none where none ran."""
+        return self.floors.get((cell.floor, cell.test), ())
 
     @property
     def key(self) -> str:
@@ -90,7 +99,9 @@ def read_reproductions(file: Path, records: Sequence[RunRecord]) -> list[Reprodu
     runs = {r.name: r for r in records if r.stage == "finetune"}
     reproductions = []
     for table in content["tables"]:
-        if missing := [key for key in _REQUIRED if key not in table]:
+        missing = [key for key in _REQUIRED if key not in table]
+        missing += ["floor" for cell in table.get("cells", ()) if "floor" not in cell]
+        if missing:
             raise InputError(f"{file}: no {missing[0]!r}; made by another version, "
                              "run `bbert reproduce` again")  # fmt: skip
         reproductions.append(_filled(table, runs, file.parent))
@@ -115,7 +126,7 @@ def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Pat
     wanted = [cell["relative_to"] for cell in table["cells"]]
     cells = [_minus(cell, bases[_place(cell, relative_to)]) if relative_to else cell
              for cell, relative_to in zip(cells, wanted, strict=True)]  # fmt: skip
-    floors: dict[tuple[str, str, str], list[float]] = {}
+    floors: dict[tuple[str, str], list[float]] = {}
     for floor in table["floors"]:
         for name in floor["runs"]:
             record = runs.get(name)
@@ -127,7 +138,7 @@ def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Pat
                 counted = [m for m in members if m != floor["without"].get(name)]
                 scores = [languages[member] for member in counted if member in languages]
                 values = _by_seed(record.content["seeds"], scores) if scores else {}
-                floors.setdefault((floor["task"], floor["train"], test), []).extend(values.values())
+                floors.setdefault((floor["name"], test), []).extend(values.values())
     return Reproduction(
         table["paper"], table["table"], table["title"], table["scale"], table["scale_says"],
         cells, floors, table["claims"],
@@ -177,6 +188,7 @@ def _cell(
         {seed: statistics.fmean(runs) for seed, runs in values.items()}, source_values,
         sum(n for _, _, n in first) or None,
         statistics.fmean(chance for _, chance, _ in first) if first else None, missing, anchor,
+        cell["floor"],
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def reproduction_chart(reproduction: Reproduction) -> DotChart | None:
         if cell.values and cell.chance is not None and cell.variables["role"] != "source":
             places.setdefault((cell.task, cell.train, cell.test), []).append(cell)
     groups = [
-        _group(f"{task}, {train} → {test}", cells, reproduction.floors.get((task, train, test), ()))
+        _group(f"{task}, {train} → {test}", cells, reproduction)
         for (task, train, test), cells in places.items()
     ]
     num_rows = sum(len(group.rows) for group in groups)
@@ -29,14 +29,15 @@ def reproduction_chart(reproduction: Reproduction) -> DotChart | None:
         f"figure-reproduced-{reproduction.key}",
         f"Figure: {reproduction.name}, other languages than that of training",
         "Every seed as a ring, the mean as a filled dot with its standard deviation; diamonds are "
-        "the published numbers, squares a random encoder, the dashed line is chance.",
+        "the published numbers, squares random encoders of all sizes, the dashed line is chance.",
         "percent",
         tuple(groups),
     )
 
 
-def _group(label: str, cells: Sequence[MeasuredCell], random: Sequence[float]) -> DotGroup:
+def _group(label: str, cells: Sequence[MeasuredCell], reproduction: Reproduction) -> DotGroup:
     rows = [_dots(cell.row, list(cell.values.values()), printed=_printed(cell)) for cell in cells]
+    random = [v for own in {c.floor: reproduction.floor(c) for c in cells}.values() for v in own]
     if random:
         rows.append(_dots("random encoder", random, floor=True))
     return DotGroup(label, tuple(rows), cells[0].chance)

@@ -9,12 +9,13 @@ from bbert.reproduce.recipe import Row
 
 
 def cells_of(
-    row: Row, transfer: Mapping[str, Any], runs: Mapping[str, str]
+    row: Row, transfer: Mapping[str, Any], runs: Mapping[str, str], floor: str
 ) -> Iterator[dict[str, Any]]:
     """One cell for every test language, named test set and group of a row's fine-tuning.
 
     Args:
         runs: run → the language that it is trained on.
+        floor: name of what stands beside: the same from random encoders of the same size.
     """
     source = row.train_as or transfer["train_lang"]
     languages = _test_languages(transfer)
@@ -41,6 +42,7 @@ def cells_of(
             "relative_to": dict(row.relative_to),
             "runs": list(runs),
             "without": left_out(row, runs),
+            "floor": floor,
         }
 
 

@@ -21,6 +21,7 @@ from bbert.reproduce.scale import Scale
 
 _COMMANDS = {"corpus": "corpus build", "pretrain": "pretrain", "finetune": "finetune"}
 """Stage → its command; a probe's is in its options."""
+_ARCHITECTURE = ("preset", "depth", "heads", "hidden", "intermediate")
 _LONGEST_LABEL = 100
 
 
@@ -80,14 +81,14 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
                 for seed, model in models.items():
                     tuned[seed].append(_transfer(plan, model, single, seed, data))
                     runs[tuned[seed][-1].name] = train
-            cells += cells_of(row, transfer, runs)
             source = row.train_as or transfer["train_lang"]
-            kind = " ".join([transfer["task"], source, *transfer["eval_langs"]])
+            words = [transfer["task"], source, *transfer["eval_langs"], *_sizes(models)]
+            kind = " ".join(words)
+            cells += cells_of(row, transfer, runs, kind)
             if kind not in floors:
                 of_floor = {_floor(plan, models, s, data).name: t for t, s in singles.items()}
                 floors[kind] = {
-                    "task": transfer["task"], "train": source,
-                    "groups": transfer.get("groups", {}),
+                    "name": kind, "groups": transfer.get("groups", {}),
                     "runs": list(of_floor), "without": left_out(row, of_floor),
                 }  # fmt: skip
     probes = probe_jobs(plan, recipe, tuned, data)
@@ -103,10 +104,21 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
+def _sizes(models: Mapping[int, Job]) -> Iterator[str]:
+    """What tells random encoders apart: the architecture, or which model made elsewhere."""
+    model = next(iter(models.values()))
+    if not model.stage:
+        yield model.name
+    for option in _ARCHITECTURE:
+        if option in model.options:
+            yield f"{option} {model.options[option]}"
+
+
 def _floor(
     plan: Plan, models: Mapping[int, Job], transfer: Mapping[str, Any], data: Path | None
 ) -> Job:
-    """The same fine-tuning from a random encoder: one model is as good as another, all seeds."""
+    """The same fine-tuning from a random encoder, all seeds; one model of a size is as good as
+    another."""
     first, model = next(iter(models.items()))
     options = {k: v for k, v in transfer.items() if k not in ("fusion", "fusion_layer")}
     seeds = max(len(models), options.get("seeds", 1))

@@ -17,7 +17,7 @@ def cell(values, test="es", role="target", source_values=(), printed=None, **var
         row=f"row {variables}", variables={**variables, "task": "ner", "role": role},
         train="enfake", test=test, task="ner", printed=printed, values=dict(enumerate(values)),
         source_values=dict(enumerate(source_values)), num_examples=100, chance=5.0, missing={},
-        anchor="",
+        anchor="", floor="",
     )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_the_floor_is_a_random_encoder_where_it_beats_chance():
     claims = [{"id": "c", "says": "", "left": {"p": 1}, "right": "floor", "expect": "greater"}]
     expected = (((40, 50), 15, YES), ((1, 2), 55, YES), ((60,), 0, UNDECIDED))
     for random, difference, verdict in expected:
-        floors = {("ner", "enfake", "es"): random}
+        floors = {("", "es"): random}
         (judged,) = judge(Reproduction("k2020", "2", "", "", "", cells, floors, claims))
         assert judged.mean_difference == pytest.approx(difference)
         assert judged.together == verdict

@@ -17,12 +17,12 @@ PRINTED = next(
 CELL = MeasuredCell(
     row="enfake-es", variables={"task": "ner", "role": "target"}, train="enfake", test="es",
     task="ner", printed=PRINTED, values={0: 60.0, 1: 64.0}, source_values={}, num_examples=100,
-    chance=0.0, missing={}, anchor="",
+    chance=0.0, missing={}, anchor="", floor="64 wide",
 )  # fmt: skip
 
 
 def chart(*cells: MeasuredCell):
-    floors = {("ner", "enfake", "es"): (10.0, 14.0)}
+    floors = {("64 wide", "es"): (10.0, 14.0), ("96 wide", "es"): (21.0,)}
     return reproduction_chart(
         Reproduction("k2020", "3", "Counts", "sample", "", cells, floors, claims=())
     )
@@ -39,6 +39,11 @@ def test_scores_stand_beside_the_printed_ones_and_the_floor():
     assert [row.printed for row in group.rows] == [PRINTED.value, None, None]
     assert draw(drawn).count('class="printed"') == 1
     assert f"published {PRINTED.value:g}" in draw(drawn)
+
+
+def test_random_encoders_of_all_sizes_are_one_row():
+    (group,) = chart(CELL, replace(CELL, row="wide", floor="96 wide")).groups
+    assert (group.rows[-1].label, group.rows[-1].values) == ("random encoder", (10.0, 14.0, 21.0))
 
 
 def test_differences_and_tables_of_many_rows_have_no_figure():

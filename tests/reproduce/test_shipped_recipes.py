@@ -74,6 +74,23 @@ def test_every_claim_has_pairs_to_compare(recipe):
     assert all(d.verdict == "not run" for claim in claims for d in claim.differences)
 
 
+def test_every_size_has_a_random_encoder_of_its_own():
+    plan = make_plan([RECIPES["k2020"]["4"]], SAMPLE, None)
+    (table,) = plan.tables
+    hidden = {}  # size of the floor → size of the cell that it stands beside
+    floors = {floor["name"]: floor["runs"] for floor in table["floors"]}
+
+    def size(run):
+        return plan.jobs[f"pretrain/{plan.jobs[f'finetune/{run}'].options['model']}"].options.get(
+            "hidden", 64
+        )
+
+    for cell in table["cells"]:
+        (floor,) = floors[cell["floor"]]
+        hidden.setdefault(size(floor), set()).update(size(run) for run in cell["runs"])
+    assert hidden == {n: {n} for n in (100, 76, 64, 48, 40)}
+
+
 def test_probes_wait_for_what_they_look_at():
     recipe = RECIPES["muller2021"]["4"]
     jobs = make_plan([recipe], SAMPLE, None).jobs
