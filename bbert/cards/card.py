@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bbert.errors import InputError
 from bbert.languages import Language
 from bbert.provenance import git_revision, package_versions
 from bbert.run_directory import Run
@@ -74,7 +75,7 @@ def write_transfer_card(run: Run, folder: Path, results: Mapping[str, Any]) -> N
     languages = results["languages"]
     scored = {name: score for name, score in languages.items() if score.get("mean") is not None}
     data = ModelCardData(
-        language=_real([results["train_language"]]), library_name="transformers", tags=["bbert"],
+        language=_learned_from(results), library_name="transformers", tags=["bbert"],
         model_name=run.name,
         eval_results=[
             EvalResult(
@@ -102,6 +103,14 @@ def _write(run: Run, folder: Path, template: str, data: Any, **content: Any) -> 
     )  # fmt: skip
     head = data.to_yaml()
     (folder / CARD).write_text(f"---\n{head}\n---\n\n{text}", encoding="utf-8")
+
+
+def _learned_from(results: Mapping[str, Any]) -> list[str]:
+    """The real languages of the training data; none where only a named set is known."""
+    try:
+        return _real(results["train_language"].split("+"))
+    except InputError:
+        return []
 
 
 def _real(languages: Sequence[str]) -> list[str]:

@@ -54,7 +54,10 @@ class FinetuneConfig(StageConfig):
     data set; a model of the embedded sample takes the sample's."""
     train_lang: str | None = None
     """Source language; enfake is the data of en as Fake-English. The model's first without it.
-    Several (en,es) make one run each."""
+    Several (en,es) make one run each; en+hi is learnt together."""
+    train_set: str | None = None
+    """Learn from this instead of a language of the data: NAME=LANGUAGE:PATH, with PATH a file or a
+    folder of the task's files, also one in the data folder; results call it NAME."""
     eval_langs: tuple[str, ...] = ()
     """Languages to test on; all languages of the model without it. en-es: the first text of every
     pair in en, the second in es (xnli, pawsx)."""
@@ -195,6 +198,12 @@ class FinetuneConfig(StageConfig):
                     f"{_flag(option)} is an option of task {', '.join(tasks)}; "
                     f"{self.task} has no use for it"
                 )
+        if self.train_set is not None:
+            from bbert.finetune.evaluation_sets import parse_named_set
+
+            parse_named_set(self.train_set, "--train-set")
+            if self.train_lang is not None:
+                raise ValueError("--train-set takes the place of --train-lang; give one of them")
         if self.eval_set:
             from bbert.finetune.evaluation_sets import parse_named_set
 

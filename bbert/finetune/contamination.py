@@ -165,10 +165,12 @@ def _in_training(plan: Plan, data: RunData) -> dict[str, dict[str, int]]:
     found: dict[str, set[bytes]] = {}
     train = iter(data.train.examples)
     num_texts = 2 if plan.task.unit == "pair" else 1
-    while batch := list(islice(train, _BATCH)):
-        columns = _keys(_without_interventions(batch, [plan.train_language] * num_texts))
-        for part, column in columns.items():
-            found.setdefault(part, set()).update(wanted.intersection(column))
+    for language, count in data.train.languages:
+        of_language = islice(train, count)
+        while batch := list(islice(of_language, _BATCH)):
+            columns = _keys(_without_interventions(batch, [language] * num_texts))
+            for part, column in columns.items():
+                found.setdefault(part, set()).update(wanted.intersection(column))
     return {
         name: {part: sum(key in found[part] for key in column) for part, column in columns.items()}
         for name, columns in keys.items()

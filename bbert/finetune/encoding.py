@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,30 @@ class EncodedExamples:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @classmethod
+    def joined(cls, parts: Sequence[EncodedExamples]) -> EncodedExamples:
+        """Examples of one task, encoded for one model in several parts, one after the other."""
+        firsts = np.cumsum([0, *map(len, parts)]).tolist()
+        with_first = list(zip(firsts, parts, strict=False))
+
+        def rows(name: str) -> Any:
+            return [row for part in parts for row in getattr(part, name)]
+
+        first = parts[0]
+        return cls(
+            ids=rows("ids"),
+            word_positions=None if first.word_positions is None else rows("word_positions"),
+            second_starts=(
+                None if first.second_starts is None else np.array(rows("second_starts"), np.int64)
+            ),
+            labels=rows("labels"),
+            pad_id=first.pad_id,
+            windows={at + row: w for at, part in with_first for row, w in part.windows.items()},
+            heads=None if first.heads is None else rows("heads"),
+            cut=frozenset(at + row for at, part in with_first for row in part.cut),
+            counts={key: sum(part.counts[key] for part in parts) for key in first.counts},
+        )
 
 
 @dataclass(frozen=True)

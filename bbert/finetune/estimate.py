@@ -7,6 +7,7 @@ this machine shows on a short matrix product, of which fine-tuning reaches about
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from bbert.finetune.config import resolved
 from bbert.finetune.evaluation_sets import EvaluationSet
@@ -30,11 +31,10 @@ def estimates(plan: Plan) -> dict[str, str]:
     embeddings = (int(model["vocab_size"]) + int(model["max_position_embeddings"])) * hidden
     if config.head in ON_FROZEN:
         return _on_frozen(plan, body, body + embeddings)
-    trained_on = EvaluationSet(plan.train.split, plan.train.files, plan.train_language)
-    per_epoch = _pieces(plan, trained_on, training=True)
+    per_epoch = _pieces(plan, plan.train, training=True)
     pieces = 3 * resolved(config.epochs) * per_epoch  # forward and backward
     for rows in plan.evaluation.values():
-        pieces += _pieces(plan, rows, training=False)
+        pieces += _pieces(plan, [rows], training=False)
     operations = 2 * body * pieces * resolved(config.seeds)
     seconds = operations / (_operations_per_second() * _SHARE_OF_PEAK)
     weights = body + embeddings
@@ -51,12 +51,9 @@ def _on_frozen(plan: Plan, body: int, weights: int) -> dict[str, str]:
     config = plan.config
     hidden, size = int(plan.model.config["hidden_size"]), config.lstm_size or 200
     head = 8 * size * (hidden + size) + 8 * size * 3 * size
-    language = plan.train_language
-    learned = _pieces(plan, EvaluationSet("train", plan.train.files, language), training=True)
-    chosen_on = 0.0
-    if plan.dev is not None:
-        chosen_on = _pieces(plan, EvaluationSet("dev", plan.dev.files, language), training=False)
-    tested = sum(_pieces(plan, rows, training=False) for rows in plan.evaluation.values())
+    learned = _pieces(plan, plan.train, training=True)
+    chosen_on = _pieces(plan, plan.dev, training=False) if plan.dev else 0.0
+    tested = sum(_pieces(plan, [rows], training=False) for rows in plan.evaluation.values())
     pieces = learned + chosen_on + tested
     passes = resolved(config.epochs) * (3 * learned + chosen_on) + tested
     seeds = resolved(config.seeds)
@@ -75,10 +72,10 @@ def _on_frozen(plan: Plan, body: int, weights: int) -> dict[str, str]:
     }
 
 
-def _pieces(plan: Plan, rows: EvaluationSet, training: bool) -> float:
-    """Word-pieces of one pass over the examples of `rows`."""
+def _pieces(plan: Plan, sets: Sequence[EvaluationSet], training: bool) -> float:
+    """Word-pieces of one pass over the examples of `sets`."""
     config = plan.config
-    examples = read_evaluation_set(plan.task, rows, config).examples
+    examples = [e for rows in sets for e in read_evaluation_set(plan.task, rows, config).examples]
     words = sum(
         len(e.words) if isinstance(e, Sentence) else len(f"{e.first} {e.second}".split())
         for e in examples

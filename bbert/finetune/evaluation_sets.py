@@ -5,7 +5,8 @@
     news=en:PATH  `--eval-set`: a file, or a folder of the task's files, in a language; a relative
                   path that is not there is looked for in the data folder
 
-Each becomes one row of the results, under its name.
+Each becomes one row of the results, under its name. What a run learns from (`learning_sets`) are
+such sets too: `--train-lang en`, or `en+hi` for both together, or `--train-set news=en:PATH`.
 """
 
 from __future__ import annotations
@@ -46,18 +47,18 @@ class EvaluationSet(SplitFiles):
 
 
 class NamedSet(NamedTuple):
-    """An `--eval-set` as typed."""
+    """An `--eval-set` or a `--train-set` as typed."""
 
     name: str
     language: str
     path: Path
 
 
-def parse_named_set(text: str) -> NamedSet:
+def parse_named_set(text: str, option: str = "--eval-set") -> NamedSet:
     """`name=language:PATH`; raises ValueError where it is not of that form."""
     parts = _NAMED.fullmatch(text)
     if parts is None:
-        raise ValueError(f"--eval-set {text!r}: give NAME=LANGUAGE:PATH, e.g. news=es:news.conllu")
+        raise ValueError(f"{option} {text!r}: give NAME=LANGUAGE:PATH, e.g. news=es:news.conllu")
     return NamedSet(parts["name"], parts["language"], Path(parts["path"]).expanduser())
 
 
@@ -84,6 +85,49 @@ def languages_of(name: str, task: Task, option: str) -> tuple[Language, Language
         raise InputError(f"{option}: {error}") from None
 
 
+def training_languages(train_lang: str) -> list[Language]:
+    """The languages of `--train-lang`: one, or several that are learnt together (`en+hi`).
+
+    Raises:
+        InputError: no such language, or one twice.
+    """
+    try:
+        languages = [Language.parse(name) for name in train_lang.split("+")]
+    except InputError as error:
+        raise InputError(f"--train-lang: {error}") from None
+    names = [language.name for language in languages]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"--train-lang {train_lang} names {repeated[0]} twice")
+    return languages
+
+
+def learning_sets(
+    task: Task, folder: Path, train_lang: str | None, named: str | None, data: Path, split: str
+) -> tuple[EvaluationSet, ...]:
+    """The files of a split that a run learns from, or chooses by: one set for every language.
+
+    Args:
+        task: what is learnt.
+        folder: of its files.
+        train_lang: the languages, where there is no set of its own.
+        named: that set as typed.
+        data: the data folder, where `folder` is or what it is itself.
+        split: train or dev.
+
+    Raises:
+        InputError: a file that is not there; names the files that are.
+    """
+    if named is not None:
+        found = parse_named_set(named, "--train-set")
+        return (_of_path(task, found, f"--train-set {named}", data, (split,)),)
+    languages = training_languages(train_lang or "")
+    files = [find_split(task, folder, language.source, [split]) for language in languages]
+    return tuple(
+        EvaluationSet(found.split, found.files, language)
+        for found, language in zip(files, languages, strict=True)
+    )
+
+
 def evaluation_sets(
     task: Task, folder: Path, names: Sequence[str], named: Sequence[str], data: Path
 ) -> dict[str, EvaluationSet]:
@@ -104,7 +148,7 @@ def evaluation_sets(
         found = parse_named_set(text)
         if found.name in sets:
             raise InputError(f"--eval-set {text}: there is a row called {found.name!r} already")
-        sets[found.name] = _of_path(task, found, text, data)
+        sets[found.name] = _of_path(task, found, f"--eval-set {text}", data, _SPLITS)
     return sets
 
 
@@ -117,16 +161,23 @@ def _of_languages(task: Task, folder: Path, name: str) -> EvaluationSet:
     return EvaluationSet(files.split, files.files, first, second, others.files)
 
 
-def _of_path(task: Task, named: NamedSet, text: str, data: Path) -> EvaluationSet:
-    language, second = languages_of(named.language, task, "--eval-set")
+def _of_path(
+    task: Task, named: NamedSet, typed: str, data: Path, splits: Sequence[str]
+) -> EvaluationSet:
+    language, second = languages_of(named.language, task, typed.split()[0])
     if second is not None:
-        raise InputError(f"--eval-set {text}: give one language; pairs go to --eval-langs")
+        raise InputError(f"{typed}: give one language; pairs go to --eval-langs")
     path = named.path if named.path.exists() else data / named.path
     if path.is_file():
+        if "dev" in splits and "test" not in splits:
+            raise InputError(
+                f"{typed}: a file has no development data for --selection best-dev; give a folder "
+                "with both splits"
+            )
         return EvaluationSet(_GIVEN, (path.resolve(),), language)
     if not path.is_dir():
         nor = "" if named.path.is_absolute() else f", nor {path}"
-        raise InputError(f"--eval-set {text}: no such file or folder: {named.path}{nor}")
-    folder = find_data_folder(task, path.resolve(), language.source, _SPLITS)
-    files = find_split(task, folder, language.source, _SPLITS)
+        raise InputError(f"{typed}: no such file or folder: {named.path}{nor}")
+    folder = find_data_folder(task, path.resolve(), language.source, splits)
+    files = find_split(task, folder, language.source, splits)
     return EvaluationSet(files.split, files.files, language)

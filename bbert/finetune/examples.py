@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from bbert.finetune.read_examples import ReadExamples, read_evaluation_set
 from bbert.finetune.reversed_order import in_reverse
 from bbert.finetune.tasks.find_files import SplitFiles
 from bbert.finetune.tasks.task import Example
+from bbert.languages import Language
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +30,15 @@ _USUAL = ("utf-8", "IOB2")
 
 @dataclass(frozen=True)
 class ExampleSet:
-    """Examples of one language and split, as text and as ids.
+    """Examples of one split, as text and as ids.
 
-    `second_language` is that of the second text of every pair, where it is another; `notes` says
-    what was noticed in the files.
+    `language` is theirs, or what their mixture is called; `languages` how many there are of each,
+    one language after the other. `second_language` is that of the second text of every pair, where
+    it is another; `notes` says what was noticed in the files.
     """
 
     language: str
+    languages: tuple[tuple[Language, int], ...]
     files: SplitFiles
     examples: list[Example]
     encoded: EncodedExamples
@@ -50,7 +53,7 @@ class ExampleSet:
 
 @dataclass(frozen=True)
 class RunData:
-    """Everything a run learns from and is tested on; `dev` is of the source language."""
+    """Everything a run learns from and is tested on; `dev` is of the source languages."""
 
     labels: tuple[str, ...]
     train: ExampleSet
@@ -77,40 +80,67 @@ def load_data(plan: Plan) -> RunData:
             read[key] = read_evaluation_set(task, rows, config)
         return read[key]
 
-    def example_set(
-        rows: EvaluationSet, name: str, limit: int | None, key: Sequence[int]
-    ) -> ExampleSet:
-        examples, notes = read_once(rows)
-        chosen = some_of(examples, limit, key)
+    def encoded(rows: EvaluationSet, name: str, chosen: list[Example]) -> ExampleSet:
         language = rows.language
         if language.is_reversed:
             chosen = in_reverse(chosen, task.name)
-        encoded = encode_examples(
+        ids = encode_examples(
             chosen, language, pieces, labels, resolved(config.max_length),
             second_language=rows.second_language, too_long=resolved(config.too_long),
             arcs=task.arcs,
         )  # fmt: skip
         second = rows.second_language.name if rows.second_language else None
-        _report(name, rows.split, notes, encoded)
-        return ExampleSet(language.name, rows, chosen, encoded, second, notes)
+        notes = read_once(rows).notes
+        _report(name, rows.split, notes, ids)
+        of_language = ((language, len(chosen)),)
+        return ExampleSet(language.name, of_language, rows, chosen, ids, second, notes)
 
-    source = plan.train_language
-    trained_on = EvaluationSet(plan.train.split, plan.train.files, source)
-    labels = task.label_set(read_once(trained_on).examples)
-    train = example_set(
-        trained_on, source.name, config.max_train_examples, (config.seed, _TRAIN_PART)
-    )
+    def some_of_all(
+        sets: Sequence[EvaluationSet], name: str, limit: int | None, key: Sequence[int]
+    ) -> ExampleSet:
+        every = [read_once(rows).examples for rows in sets]
+        chosen = some_of_each(every, limit, key)
+        return _together(
+            name,
+            [
+                encoded(rows, f"{name}, {rows.language.name}" if len(sets) > 1 else name, examples)
+                for rows, examples in zip(sets, chosen, strict=True)
+                if examples
+            ],
+        )
+
+    # Not keyed by the seed: every run with this option is tested on the same rows.
+    evaluated = config.max_eval_examples, (_EVAL_PART,)
+    labels = task.label_set([e for rows in plan.train for e in read_once(rows).examples])
+    source = plan.learned_from
+    train = some_of_all(plan.train, source, config.max_train_examples, (config.seed, _TRAIN_PART))
     _check_there_is_something_to_learn(train)
-
-    def evaluation_set(rows: EvaluationSet, name: str) -> ExampleSet:
-        # Not keyed by the seed: every run with this option is tested on the same rows.
-        return example_set(rows, name, config.max_eval_examples, (_EVAL_PART,))
-
-    dev = None
-    if plan.dev is not None:
-        dev = evaluation_set(EvaluationSet(plan.dev.split, plan.dev.files, source), source.name)
-    evaluation = {name: evaluation_set(rows, name) for name, rows in plan.evaluation.items()}
+    dev = some_of_all(plan.dev, source, *evaluated) if plan.dev else None
+    evaluation = {
+        name: encoded(rows, name, some_of(read_once(rows).examples, *evaluated))
+        for name, rows in plan.evaluation.items()
+    }
     return RunData(labels, train, dev, evaluation)
+
+
+def _together(name: str, sets: Sequence[ExampleSet]) -> ExampleSet:
+    """Sets of several languages as one."""
+    if len(sets) == 1:
+        return replace(sets[0], language=name)
+    files = SplitFiles(sets[0].files.split, tuple(f for s in sets for f in s.files.all_files))
+    notes: dict[str, Any] = {}
+    for part in sets:
+        for what, found in part.notes.items():
+            counts = isinstance(found, int) and isinstance(notes.get(what), int)
+            notes[what] = notes[what] + found if counts else found
+    return ExampleSet(
+        name,
+        tuple(of_language for part in sets for of_language in part.languages),
+        files,
+        [example for part in sets for example in part.examples],
+        EncodedExamples.joined([part.encoded for part in sets]),
+        notes=notes,
+    )
 
 
 def load_data_once(plan: Plan, last: dict[str, Any]) -> RunData:
@@ -120,8 +150,8 @@ def load_data_once(plan: Plan, last: dict[str, Any]) -> RunData:
     """
     config = plan.config
     options = (
-        "task", "train_lang", "max_length", "max_train_examples", "max_eval_examples", "seed",
-        "encoding", "illegal_tags", "relations", "too_long",
+        "task", "train_lang", "train_set", "max_length", "max_train_examples",
+        "max_eval_examples", "seed", "encoding", "illegal_tags", "relations", "too_long",
     )  # fmt: skip
     key = (
         plan.model.path, plan.data, plan.train, plan.dev, tuple(plan.evaluation.items()),
@@ -135,10 +165,24 @@ def load_data_once(plan: Plan, last: dict[str, Any]) -> RunData:
 
 def some_of(examples: list[Example], number: int | None, key: Sequence[int]) -> list[Example]:
     """`number` examples drawn without replacement, in file order; all where there are no more."""
-    if number is None or number >= len(examples):
-        return examples
-    rows = np.random.default_rng(list(key)).choice(len(examples), number, replace=False)
-    return [examples[row] for row in sorted(rows.tolist())]
+    (chosen,) = some_of_each([examples], number, key)
+    return chosen
+
+
+def some_of_each(
+    sets: Sequence[list[Example]], number: int | None, key: Sequence[int]
+) -> list[list[Example]]:
+    """As `some_of`, drawn from all sets together; each keeps those that are its own."""
+    total = sum(map(len, sets))
+    if number is None or number >= total:
+        return list(sets)
+    rows = np.random.default_rng(list(key)).choice(total, number, replace=False)
+    rows.sort()
+    starts = np.cumsum([0, *map(len, sets)])
+    return [
+        [examples[row - start] for row in rows[(rows >= start) & (rows < end)].tolist()]
+        for examples, start, end in zip(sets, starts.tolist(), starts[1:].tolist(), strict=False)
+    ]
 
 
 def _check_there_is_something_to_learn(train: ExampleSet) -> None:

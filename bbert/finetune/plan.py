@@ -13,17 +13,23 @@ from typing import Any
 from bbert.errors import InputError
 from bbert.finetune.averages import groups_of
 from bbert.finetune.config import FinetuneConfig, resolved
-from bbert.finetune.evaluation_sets import EvaluationSet, evaluation_sets, languages_of
+from bbert.finetune.evaluation_sets import (
+    EvaluationSet,
+    evaluation_sets,
+    languages_of,
+    learning_sets,
+    parse_named_set,
+    training_languages,
+)
 from bbert.finetune.fusion import WITH_GATE, WITH_LAYER
 from bbert.finetune.heads import LARGEST, ON_FROZEN
 from bbert.finetune.layer_sets import ALL, split_embeddings
 from bbert.finetune.model_folder import ModelFolder, find_model
 from bbert.finetune.recipes import RECIPES, preset
 from bbert.finetune.tasks import load_task
-from bbert.finetune.tasks.find_files import SplitFiles, find_data_folder, find_split
+from bbert.finetune.tasks.find_files import find_data_folder
 from bbert.finetune.tasks.hub_data import IDENTIFIER, hub_folder
 from bbert.finetune.tasks.task import Task
-from bbert.languages import Language
 from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
@@ -39,8 +45,10 @@ class Plan:
         config: every option with its value.
         name: of the run directory.
         task, model, data: what, from which encoder, from which folder.
-        train: training files of the source language.
-        dev: its development files; None where there are none and none are needed.
+        learned_from: the language it is fine-tuned on as results call it: `en`, `en+hi`, or the
+            name of a `--train-set`.
+        train: training files, of every source language.
+        dev: their development files; empty where none are needed.
         evaluation: name of a row of the results → files it is tested on.
     """
 
@@ -49,15 +57,15 @@ class Plan:
     task: Task
     model: ModelFolder
     data: Path
-    train_language: Language
-    train: SplitFiles
-    dev: SplitFiles | None
+    learned_from: str
+    train: tuple[EvaluationSet, ...]
+    dev: tuple[EvaluationSet, ...]
     evaluation: dict[str, EvaluationSet]
 
     @property
     def inputs(self) -> list[Path]:
         """Every file that the result depends on."""
-        splits = [self.train, *self.evaluation.values(), *([self.dev] if self.dev else [])]
+        splits = [*self.train, *self.evaluation.values(), *self.dev]
         files = [file for split in splits for file in split.all_files]
         return [*dict.fromkeys(files), *self.model.input_files]
 
@@ -81,38 +89,47 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
     values |= _parser_sizes(typed, model, values)
     values["max_length"] = _max_length(typed, model, values)
     values["too_long"] = _too_long(typed, task)
-    train_language = Language.parse(values["train_lang"])
     data, identifier = _data(typed, model, task, values)
-    folder = find_data_folder(task, data, train_language.source)
+    folder = _folder(typed, task, values, data)
     values["data"] = identifier or folder
     if typed.precision is None:
         values["precision"] = _precision()
     config = replace(typed, **values)
-    train = find_split(task, folder, train_language.source, ["train"])
-    dev = None
-    if config.selection == "best-dev":
-        dev = find_split(task, folder, train_language.source, ["dev"])
+    learned = task, folder, config.train_lang, config.train_set, data
+    train = learning_sets(*learned, "train")
+    dev = learning_sets(*learned, "dev") if config.selection == "best-dev" else ()
     evaluation = evaluation_sets(task, folder, config.eval_langs, config.eval_set, data)
     groups_of(config.average, evaluation)  # refuses what is not tested before anything runs
     name = typed.name or _run_name(typed, model, resolved(config.fusion))
     config = replace(config, name=name)
-    return Plan(config, name, task, model, folder, train_language, train, dev, evaluation)
+    source = parse_named_set(config.train_set).name if config.train_set else config.train_lang
+    return Plan(config, name, task, model, folder, resolved(source), train, dev, evaluation)
 
 
 def _languages(typed: FinetuneConfig, model: ModelFolder, task: Task) -> dict[str, Any]:
-    train = typed.train_lang or next(iter(model.languages), None)
-    if train is None:
-        raise InputError(
-            f"{model.path} does not say its languages; give --train-lang (and --eval-langs)"
-        )
-    evaluation = typed.eval_langs or model.languages or (train,)
-    try:
-        Language.parse(train)
-    except InputError as error:
-        raise InputError(f"--train-lang: {error}") from None
+    if typed.train_set is not None:
+        train = None
+        spoken = [parse_named_set(typed.train_set).language]
+    else:
+        train = typed.train_lang or next(iter(model.languages), None)
+        if train is None:
+            raise InputError(
+                f"{model.path} does not say its languages; give --train-lang (and --eval-langs)"
+            )
+        spoken = [language.name for language in training_languages(train)]
+    evaluation = typed.eval_langs or model.languages or spoken
     for name in evaluation:
         languages_of(name, task, "--eval-langs")
     return {"train_lang": train, "eval_langs": tuple(evaluation)}
+
+
+def _folder(typed: FinetuneConfig, task: Task, values: dict[str, Any], data: Path) -> Path:
+    """The folder of the task's files: it has the training files or, where those lie elsewhere, what
+    the first language is tested on."""
+    if typed.train_set is None:
+        return find_data_folder(task, data, training_languages(values["train_lang"])[0].source)
+    first, _ = languages_of(values["eval_langs"][0], task, "--eval-langs")
+    return find_data_folder(task, data, first.source, ("test", "dev"))
 
 
 def _network_options(
@@ -210,9 +227,10 @@ def _data(
         is_path = folder.parent.exists() or not IDENTIFIER.fullmatch(str(typed.data))
         if is_path:
             return folder.resolve(), None
-        names = [values["train_lang"], *values["eval_langs"]]
-        spoken = [languages_of(name, task, "--eval-langs") for name in names]
-        sources = [language.source for pair in spoken for language in pair if language]
+        spoken = [languages_of(name, task, "--eval-langs") for name in values["eval_langs"]]
+        learned = training_languages(values["train_lang"]) if values["train_lang"] else []
+        pairs = [(language,) for language in learned] + spoken
+        sources = [language.source for pair in pairs for language in pair if language]
         return hub_folder(str(typed.data), list(dict.fromkeys(sources))), typed.data
     if model.sample is None:
         raise InputError(

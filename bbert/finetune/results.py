@@ -44,7 +44,7 @@ def results(
         )
         for name, examples in data.evaluation.items()
     }
-    source = languages.get(plan.train_language.name)
+    source = languages.get(plan.learned_from)
     gap = {
         name: source["mean"] - entry["mean"]
         for name, entry in languages.items()
@@ -57,7 +57,7 @@ def results(
         "metric_definition": task.metric_definition,
         "chance_definition": task.chance_definition,
         "model": plan.model.name,
-        "train_language": plan.train_language.name,
+        "train_language": plan.learned_from,
         "head": config.head,
         "fusion": config.fusion,
         "fusion_layer": config.fusion_layer,
@@ -76,9 +76,7 @@ def results(
         "network": dict(notes),
         "languages": languages,
         "cross_lingual_gap": gap,
-        "averages": averages(
-            languages, plan.train_language.name, groups_of(config.average, languages)
-        ),
+        "averages": averages(languages, plan.learned_from, groups_of(config.average, languages)),
         "failures": dict(failures),
         "too_long": config.too_long,
         "truncation": TOO_LONG[resolved(config.too_long)],

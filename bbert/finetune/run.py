@@ -97,7 +97,7 @@ def _announce(plan: Plan) -> None:
         fusion += f" (gate {config.fusion_gate}, pool {config.fusion_pool})"
     logger.info(
         "fine-tuning %s on %s %s, testing on %s; fusion %s, head %s",
-        plan.model.name, plan.train_language.name, plan.task.name,
+        plan.model.name, plan.learned_from, plan.task.name,
         " ".join(plan.evaluation), fusion, config.head,
     )  # fmt: skip
     on_dev = [name for name, files in plan.evaluation.items() if files.split == "dev"]
@@ -172,7 +172,7 @@ def _save(plan: Plan, run: Run, network: Any, labels: tuple[str, ...], seed: int
     shutil.rmtree(directory, ignore_errors=True)  # of a process that was killed while it saved
     notes = {
         "task": plan.task.name,
-        "train_language": plan.train_language.name,
+        "train_language": plan.learned_from,
         "model": plan.model.name,
         "seed": seed,
         "max_length": plan.config.max_length,

@@ -9,9 +9,10 @@ ones are correlated. Without runs, every two texts are compared in the same way.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,11 @@ def _of_run(finished: FinishedRun, work: Path, last: dict[str, Any]) -> list[dic
     again = plan_of_run(config)
     data = load_data_once(again, last)
     pieces = PieceIds(again.model)
-    trained = entity_pieces(data.train.examples, again.train_language, pieces)
+    trained: Counter[int] = Counter()
+    learned = iter(data.train.examples)
+    for language, count in data.train.languages:
+        trained += entity_pieces(list(islice(learned, count)), language, pieces)
+    trained_on = {again.learned_from, *(language.name for language, _ in data.train.languages)}
     rows = []
     for name, examples in data.evaluation.items():
         language = Language.parse(examples.language)
@@ -177,9 +182,9 @@ def _of_run(finished: FinishedRun, work: Path, last: dict[str, Any]) -> list[dic
                 "run": finished.name,
                 "model": finished.results["model"],
                 "random_init": finished.results["random_init"] or "",
-                "train": again.train_language.name,
+                "train": again.learned_from,
                 "eval": name,
-                "zero_shot": examples.language != again.train_language.name,
+                "zero_shot": examples.language not in trained_on,
                 "overlap": jaccard(trained, tested),
                 "train_types": len(trained),
                 "eval_types": len(tested),

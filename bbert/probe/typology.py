@@ -69,7 +69,7 @@ def make_plan(typed: TypologyConfig) -> TypologyPlan:
     Raises:
         InputError: no file of features, no usable run, runs of several tasks.
     """
-    runs = transfer_runs(typed.work, typed.runs, typed.task)
+    runs = _of_one_language(transfer_runs(typed.work, typed.runs, typed.task), typed.runs)
     if not typed.runs:
         runs = Finished([r for r in runs.runs if not r.results["random_init"]], runs.problems)
     tasks = sorted({run.results["task"] for run in runs.runs})
@@ -80,6 +80,23 @@ def make_plan(typed: TypologyConfig) -> TypologyPlan:
     return TypologyPlan(
         replace(typed, name=name, wals=wals.path, features=features), name, runs, wals
     )
+
+
+def _of_one_language(found: Finished, named: Sequence[str]) -> Finished:
+    """Without the runs that were fine-tuned on a mixture, of which WALS knows nothing."""
+    runs, problems = [], dict(found.problems)
+    for run in found.runs:
+        learned = run.results["train_language"]
+        try:
+            Language.parse(learned)
+        except InputError:
+            problems[run.name] = f"fine-tuned on {learned}, which is no single language"
+        else:
+            runs.append(run)
+    if len(runs) < len(found.runs) and (named or not runs):
+        name, why = next(item for item in problems.items() if item[0] not in found.problems)
+        raise InputError(f"{name}: {why}; give --runs without it")
+    return Finished(runs, problems)
 
 
 def measure(plan: TypologyPlan, run: Run) -> None:

@@ -17,7 +17,7 @@ def cells_of(
         runs: run → the language that it is trained on.
         floor: name of what stands beside: the same from random encoders of the same size.
     """
-    source = row.train_as or transfer["train_lang"]
+    source = row.train_as or learned_from(transfer)
     languages = _test_languages(transfer)
     single = {test: [test] for test in languages} if row.train_as is None else {}
     tests: dict[str, Sequence[str]] = {**single, **transfer.get("groups", {})}
@@ -46,6 +46,15 @@ def cells_of(
         }
 
 
+def learned_from(transfer: Mapping[str, Any]) -> Any:
+    """What a fine-tuning learns from, as its results call it; a list where it is several runs."""
+    from bbert.finetune.evaluation_sets import parse_named_set
+
+    if "train_set" in transfer:
+        return parse_named_set(transfer["train_set"], "--train-set").name
+    return transfer["train_lang"]
+
+
 def left_out(row: Row, runs: Mapping[str, str]) -> dict[str, str]:
     """Run → the language that its averages leave out: the one it was trained on."""
     return dict(runs) if row.train_as else {}
@@ -66,6 +75,6 @@ def _role(test: str, members: Sequence[str], source: str, languages: Mapping[str
     first, _, second = test.partition("-")
     if test == languages[test] and second and second != first:
         return "mixed"
-    if languages[test] == source:
-        return "source" if test == source else "domain"
+    if languages[test] in source.split("+"):
+        return "source" if test == languages[test] else "domain"
     return "target"

@@ -96,7 +96,8 @@ def _paths(needed: NeededFiles, jobs: Iterable[Job]) -> Iterable[Sequence[str]]:
     for job in jobs:
         if needed.task is not None and job.options.get("task") == needed.task:
             named = [part for lang in job.options["eval_langs"] for part in lang.split("-")]
-            languages.update(dict.fromkeys(map(source, [job.options["train_lang"], *named])))
+            learned = job.options["train_lang"].split("+") if "train_lang" in job.options else []
+            languages.update(dict.fromkeys(map(source, [*learned, *named])))
         elif (needed.as_text or needed.as_dump) and job.stage == "corpus":
             languages.update(dict.fromkeys(map(source, job.options["languages"])))
     return dict.fromkeys(
@@ -105,13 +106,14 @@ def _paths(needed: NeededFiles, jobs: Iterable[Job]) -> Iterable[Sequence[str]]:
 
 
 def _named_sets(jobs: Iterable[Job]) -> dict[Path, str]:
-    """The further test sets of a plan, by their place in the data folder."""
+    """The further training and test sets of a plan, by their place in the data folder."""
     from bbert.finetune.evaluation_sets import parse_named_set
 
     sets = {}
     for job in jobs:
-        for text in job.options.get("eval_set", ()):
-            found = parse_named_set(text)
-            says = f"a test set in {found.language!r}, a file or a folder of task files"
-            sets[found.path] = f"{says} ({found.name})"
+        learned = [job.options["train_set"]] if "train_set" in job.options else []
+        for kind, texts in (("test", job.options.get("eval_set", ())), ("training", learned)):
+            for found in map(parse_named_set, texts):
+                says = f"a {kind} set in {found.language!r}, a file or a folder of task files"
+                sets[found.path] = f"{says} ({found.name})"
     return sets

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
-from bbert.reproduce.cells import cells_of, left_out
+from bbert.reproduce.cells import cells_of, learned_from, left_out
 from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe
 from bbert.reproduce.scale import Scale
 
@@ -75,13 +75,17 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
     for row in recipe.rows:
         models = {seed: _model(plan, row, seed, data) for seed in plan.scale.seeds}
         for transfer in row.transfer:
-            singles = {t: {**transfer, "train_lang": t} for t in _as_list(transfer["train_lang"])}
+            learned = learned_from(transfer)
+            if isinstance(learned, (list, tuple)):
+                singles = {language: {**transfer, "train_lang": language} for language in learned}
+            else:
+                singles = {learned: transfer}
             runs: dict[str, str] = {}
             for train, single in singles.items():
                 for seed, model in models.items():
                     tuned[seed].append(_transfer(plan, model, single, seed, data))
                     runs[tuned[seed][-1].name] = train
-            source = row.train_as or transfer["train_lang"]
+            source = row.train_as or learned
             words = [transfer["task"], source, *transfer["eval_langs"], *_sizes(models)]
             kind = " ".join(words)
             cells += cells_of(row, transfer, runs, kind)
@@ -187,9 +191,9 @@ def _transfer(
     options.setdefault("seeds", 1)
     if data is not None:
         options["data"] = str(data)
-    named = ("task", "train_lang", "eval_langs", "eval_set", "groups", "printed_as")
+    named = ("task", "train_lang", "train_set", "eval_langs", "eval_set", "groups", "printed_as")
     left = {k: v for k, v in chosen.items() if k not in named}
-    words = [task, chosen["train_lang"], *_words(left), _label(model)]
+    words = [task, learned_from(chosen), *_words(left), _label(model)]
     return plan.add(_job("finetune", words, {**options, "seed": seed}, (model,)))
 
 

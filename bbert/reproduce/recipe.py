@@ -8,7 +8,8 @@ may be replaced by a scale that has other data or fewer layers (`bbert.reproduce
 are. A null in a fine-tuning's options means that the option is not given. Where `train_lang` is a
 list, each language is trained on by itself, and a cell is the mean over all of them, a language
 tested on itself left out; `train_as` is what the list is called. `printed_as` of a
-fine-tuning says what else tells the printed cells of a test set from others (test set → keys).
+fine-tuning says what else tells the printed cells of a test set from others (test set → keys);
+`en+hi` is learnt together, and a `train_set` (NAME=LANGUAGE:PATH) is called by its name.
 `probes:` of a table (or of a figure, which is a table without printed cells) are looks inside its
 models, one for every seed.
 """

@@ -5,7 +5,8 @@ file, no premise, pair or tagged sentence of training is one of development or t
 parallel text is in neither. Every language tells its dump and its tagged sentences from a random
 stream of its own; only the development and test pairs of XNLI and PAWS-X and the parallel text are
 the same in all languages, as in the originals. `domains/` holds further test sets
-(`bbert.sample.domains`).
+(`bbert.sample.domains`), `codeswitch/` sentences that mix two languages
+(`bbert.sample.code_switching`).
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from itertools import chain
+from itertools import chain, cycle
 from pathlib import Path
 from random import Random
 
 from filelock import FileLock
 
 from bbert.errors import InputError
-from bbert.sample import domains, inference, pawsx, xnli
+from bbert.sample import code_switching, domains, inference, pawsx, xnli
 from bbert.sample.articles import Reporter
 from bbert.sample.clause import Clause
 from bbert.sample.conllu import write_conllu
@@ -30,7 +31,7 @@ from bbert.sample.narrator import Narrator
 from bbert.sample.sentence import Sentence
 from bbert.sample.tagged import write_ner, write_pos
 
-VERSION = 2  # of the world: raised with every change of what is written
+VERSION = 3  # of the world: raised with every change of what is written
 RECORD = "sample.json"
 DUMP_SENTENCES = {
     "en": 24_000,
@@ -78,6 +79,7 @@ def _write(folder: Path, seed: int) -> None:
         "wiki": _write_dumps(folder / "wiki", seed),
         "tagged": _write_tagged(folder, seed),
         "domains": _write_domains(folder / "domains", seed),
+        "codeswitch": _write_code_switching(folder / "codeswitch", seed),
         "xnli": _write_xnli(folder / "xnli", seed),
         "pawsx": _write_pawsx(folder / "pawsx" / "x-final", seed),
         "parallel": _write_parallel(folder / "parallel", seed),
@@ -156,6 +158,25 @@ def _write_domains(folder: Path, seed: int) -> int:
     _write_views(folder / "ugc", "en", "test", list(in_haste))
     _write_views(folder / "translation", "es", "test", [spanish.tell(c) for c in translated])
     return count
+
+
+def _write_code_switching(folder: Path, seed: int) -> dict:
+    for part, count in TAGGED_SENTENCES.items():
+        clauses = different_clauses(_random(seed, "hi-en", part), part, count)
+        _write_views(folder / "corrected", "hi", part, _mixed(clauses, seed, part))
+        latin = map(code_switching.in_latin_letters, _mixed(clauses, seed, part))
+        _write_views(folder / "transliterated", "hi", part, list(latin))
+    return TAGGED_SENTENCES
+
+
+def _mixed(clauses: list[Clause], seed: int, part: str) -> list[Sentence]:
+    """The clauses told in Hindi and in English in turn, each with words of the other."""
+    random = _random(seed, "hi-en", part, "switches")
+    languages = ("hi", "en")
+    return [
+        code_switching.mix(GRAMMARS[language].tell(clause), language, random)
+        for clause, language in zip(clauses, cycle(languages), strict=False)
+    ]
 
 
 def _write_xnli(folder: Path, seed: int) -> dict:

@@ -78,8 +78,8 @@ def test_dev_stands_in_for_a_missing_test_file(tmp_path: Path, bert: Path, ner_d
     assert {n: f.split for n, f in plan.evaluation.items()} == {
         "enfake": "test", "en": "test", "es": "dev",
     }  # fmt: skip
-    assert plan.dev is None
-    assert plan_of(*typed, "--selection", "best-dev", work=tmp_path).dev is not None
+    assert plan.dev == ()
+    assert plan_of(*typed, "--selection", "best-dev", work=tmp_path).dev
 
 
 def test_the_resolved_configuration_repeats_the_run(sample_run: Path, tmp_path: Path):

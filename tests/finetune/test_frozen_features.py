@@ -48,7 +48,7 @@ def encoded(folder: Path, seed: int = 0, max_length: int = 10) -> EncodedExample
 
 def run_data(folder: Path, **options: object) -> RunData:
     examples = encoded(folder, **options)
-    one = ExampleSet("en", SplitFiles("train", []), [], examples)
+    one = ExampleSet("en", (), SplitFiles("train", []), [], examples)
     return RunData(LABELS, one, None, {})
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from bbert.errors import InputError
 from bbert.sample import write
+from bbert.sample.code_switching import transliterated
 from bbert.sample.config import SampleConfig
 from bbert.sample.languages import GRAMMARS
 from bbert.sample.run import run
@@ -145,6 +146,39 @@ def domain(sample: Path, name: str, language: str) -> tuple[list, list, list]:
         assert sum(row[6] == "0" for row in rows) == 1
         assert all(int(row[6]) <= len(rows) for row in rows)
     return entities, pos, parsed
+
+
+def test_mixed_sentences_are_told_twice_in_other_letters(sample: Path) -> None:
+    folder = sample / "codeswitch"
+    texts: dict[str, set[str]] = {}
+    for part, count in write.TAGGED_SENTENCES.items():
+        hindi, latin = (
+            tagged(folder / script / "udpos" / f"{part}-hi.tsv")
+            for script in ("corrected", "transliterated")
+        )
+        assert len(hindi) == len(latin) == count
+        assert [[tag for _, tag in words] for words in hindi] == [
+            [tag for _, tag in words] for words in latin
+        ]
+        changed = sum(a != b for one, two in zip(hindi, latin, strict=True)
+                      for (a, _), (b, _) in zip(one, two, strict=True))  # fmt: skip
+        devanagari = [[bool(re.search("[\u0900-\u097f]", w)) for w, _ in words] for words in hindi]
+        assert changed == sum(map(sum, devanagari)) > count
+        assert all(word.isascii() for words in latin for word, _ in words)
+        both = [any(flags) and any(w.isascii() and w.isalpha() and not is_hindi
+                for (w, _), is_hindi in zip(words, flags, strict=True))
+                for words, flags in zip(hindi, devanagari, strict=True)]  # fmt: skip
+        assert 0.5 < sum(both) / count < 0.95
+        texts[part] = {" ".join(word for word, _ in words) for words in hindi}
+    assert not texts["train"] & (texts["dev"] | texts["test"])
+
+
+def test_transliteration() -> None:
+    for word, expected in {
+        "किताब": "kitaab", "घोड़ा": "ghoraa", "फ़्रांस": "fraans", "माँ": "maan", "है": "hai",
+        "संग्रहालय": "sangrahaalay", "नई": "naee", "।": ".", "John": "John",
+    }.items():  # fmt: skip
+        assert transliterated(word) == expected
 
 
 def test_domains_are_another_english_of_the_test_part(sample: Path) -> None:
