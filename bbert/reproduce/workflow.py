@@ -115,6 +115,9 @@ def _command(
     ]  # fmt: skip
     if profile is None:
         command += ["--cores", str(cores), "--resources", f"gpu={gpus}"]
+        # No limit that matters here; but Snakemake looks for free places again after every such
+        # span for every command that has ended, and its usual second costs a processor's share.
+        command += ["--max-jobs-per-timespan", "1000/3s"]
     else:
         command += ["--profile", str(profile.resolve())]
     return [
