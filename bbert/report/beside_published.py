@@ -82,7 +82,7 @@ def _cell_table(reproduction: Reproduction) -> Table:
         f"Scale: {reproduction.scale} ({reproduction.scale_says}). Scores in percent, mean ± "
         "standard deviation over seeds of the whole chain, pretraining included. Published: "
         f"{PAPERS[reproduction.paper]}, at the paper's size: only directions compare. Random "
-        "encoder: a model of the same size with these languages, its weights never trained. "
+        "encoder: a model of the same size and kind of word-pieces, its weights never trained. "
         f"{_DOUBT} marks a printed cell whose reading or key is doubtful."
     )
     title = f"{reproduction.name}: {reproduction.title}"

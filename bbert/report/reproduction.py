@@ -73,7 +73,7 @@ class Reproduction:
     claims: Sequence[Mapping[str, Any]]
 
     def floor(self, cell: MeasuredCell) -> Sequence[float]:
-        """The scores of random encoders of the cell's size, one a seed; none where none ran."""
+        """The scores of random encoders of the cell's kind, one a seed; none where none ran."""
         return self.floors.get((cell.floor, cell.test), ())
 
     @property

@@ -15,7 +15,7 @@ def cells_of(
 
     Args:
         runs: run → the language that it is trained on.
-        floor: name of what stands beside: the same from random encoders of the same size.
+        floor: name of what stands beside: the same from random encoders of the same kind.
     """
     source = row.train_as or learned_from(transfer)
     languages = _test_languages(transfer)

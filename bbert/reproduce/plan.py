@@ -22,6 +22,7 @@ from bbert.reproduce.scale import Scale
 _COMMANDS = {"corpus": "corpus build", "pretrain": "pretrain", "finetune": "finetune"}
 """Stage → its command; a probe's is in its options."""
 _ARCHITECTURE = ("preset", "depth", "heads", "hidden", "intermediate")
+_WORD_PIECES = ("tokenization", "segmentation")
 _LONGEST_LABEL = 100
 
 
@@ -86,7 +87,7 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
                     tuned[seed].append(_transfer(plan, model, single, seed, data))
                     runs[tuned[seed][-1].name] = train
             source = row.train_as or learned
-            words = [transfer["task"], source, *transfer["eval_langs"], *_sizes(models)]
+            words = [transfer["task"], source, *transfer["eval_langs"], *_kind(plan, models)]
             kind = " ".join(words)
             cells += cells_of(row, transfer, runs, kind)
             if kind not in floors:
@@ -108,20 +109,22 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _sizes(models: Mapping[int, Job]) -> Iterator[str]:
-    """What tells random encoders apart: the architecture, or which model made elsewhere."""
+def _kind(plan: Plan, models: Mapping[int, Job]) -> Iterator[str]:
+    """What tells random encoders apart: architecture and word-pieces, or which model made
+    elsewhere."""
     model = next(iter(models.values()))
     if not model.stage:
         yield model.name
-    for option in _ARCHITECTURE:
-        if option in model.options:
-            yield f"{option} {model.options[option]}"
+        return
+    corpus = plan.jobs[f"corpus/{model.options['corpus']}"]
+    for options, names in ((model.options, _ARCHITECTURE), (corpus.options, _WORD_PIECES)):
+        yield from (f"{name} {options[name]}" for name in names if name in options)
 
 
 def _floor(
     plan: Plan, models: Mapping[int, Job], transfer: Mapping[str, Any], data: Path | None
 ) -> Job:
-    """The same fine-tuning from a random encoder, all seeds; one model of a size is as good as
+    """The same fine-tuning from a random encoder, all seeds; one model of a kind is as good as
     another."""
     first, model = next(iter(models.items()))
     options = {k: v for k, v in transfer.items() if k not in ("fusion", "fusion_layer")}

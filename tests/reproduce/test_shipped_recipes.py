@@ -91,6 +91,15 @@ def test_every_size_has_a_random_encoder_of_its_own():
     assert hidden == {n: {n} for n in (100, 76, 64, 48, 40)}
 
 
+def test_every_kind_of_word_pieces_has_a_random_encoder_of_its_own():
+    (table,) = make_plan([RECIPES["k2020"]["10"]], SAMPLE, None).tables
+    floors = {floor["name"]: " ".join(floor["runs"]) for floor in table["floors"]}
+    for cell in table["cells"]:
+        kinds = [kind for kind in ("char", "word") if f"tokenization-{kind}-" in cell["runs"][0]]
+        assert all(f"tokenization-{kind}-" in floors[cell["floor"]] for kind in kinds)
+        assert kinds or "tokenization" not in floors[cell["floor"]]
+
+
 def test_probes_wait_for_what_they_look_at():
     recipe = RECIPES["muller2021"]["4"]
     jobs = make_plan([recipe], SAMPLE, None).jobs
