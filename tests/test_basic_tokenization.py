@@ -23,7 +23,7 @@ from bbert.basic_tokenization import (
 normalizer = BertNormalizer(clean_text=False, strip_accents=False, lowercase=False)
 pre_tokenizer = BertPreTokenizer()
 
-any_text = st.text(st.characters())
+any_text = st.text(st.characters(codec="utf-8"))
 scripts = st.text(
     st.sampled_from("aA1.,!?;'\"-$+<|~ \t\n\r\x0b\x85\xa0\u3000\u2028ée\u0301\u0323漢字あ한글ㄱ가"
                     "हिन्दी।\u200d\u200cРусский«»—😀👩🏽\u200d🚀\ufe0f\x00\x01\x1c\x1f\x7f\ufffd\ufeff\u00ad"

@@ -18,7 +18,9 @@ from bbert.finetune.tasks.task import Sentence, TextPair
 from bbert.languages import Language
 from bbert.words_of_lines import is_shared, reverse_words
 
-any_lines = st.text(st.characters() | st.sampled_from("ab .\n\n\U00030d72\U00040000é漢"))
+any_lines = st.text(
+    st.characters(codec="utf-8") | st.sampled_from("ab .\n\n\U00030d72\U00040000é漢")
+)
 
 
 def lines_of(text: str) -> list[list[str]]:

@@ -21,7 +21,9 @@ PARTS = st.sampled_from(
      ")", "“", "”", "«", "»", "[", "]", ",", "www.example.org", "J.-C.", "\u00a0", "漢。",
      "é\u0301"]
 )  # fmt: skip
-TEXTS = st.lists(PARTS | st.characters(exclude_characters="\n"), max_size=40).map("".join)
+TEXTS = st.lists(PARTS | st.characters(codec="utf-8", exclude_characters="\n"), max_size=40).map(
+    "".join
+)
 
 CASES = [
     ("en", ["I know it.", "“It's late.", "Go home.", "He didn't."]),  # never closed

@@ -50,7 +50,8 @@ def test_documents_without_text_are_dropped_and_counted():
 
 
 awkward = st.text(
-    st.characters() | st.sampled_from("ab.!? \t\x00\x1c\x85\u2028\u3000\ufffd漢\u0301\U00030d72"),
+    st.characters(codec="utf-8")
+    | st.sampled_from("ab.!? \t\x00\x1c\x85\u2028\u3000\ufffd漢\u0301\U00030d72"),
     max_size=30,
 ).map(lambda line: line.replace("\n", " ").replace("\r", " "))
 documents = st.lists(st.lists(awkward, min_size=1, max_size=3), min_size=1, max_size=4)
