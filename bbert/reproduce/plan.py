@@ -87,7 +87,8 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
                     tuned[seed].append(_transfer(plan, model, single, seed, data))
                     runs[tuned[seed][-1].name] = train
             source = row.train_as or learned
-            words = [transfer["task"], source, *transfer["eval_langs"], *_kind(plan, models)]
+            sets = [transfer.get("train_set", source), *transfer.get("eval_set", ())]
+            words = [transfer["task"], *sets, *transfer["eval_langs"], *_kind(plan, models)]
             kind = " ".join(words)
             cells += cells_of(row, transfer, runs, kind)
             if kind not in floors:

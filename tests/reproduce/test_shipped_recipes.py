@@ -100,6 +100,20 @@ def test_every_kind_of_word_pieces_has_a_random_encoder_of_its_own():
         assert kinds or "tokenization" not in floors[cell["floor"]]
 
 
+def test_a_random_encoder_learns_from_the_same_set():
+    (table,) = make_plan([RECIPES["pires2019"]["6"]], SAMPLE, None).tables
+    floors = {floor["name"]: floor["runs"] for floor in table["floors"]}
+    assert len(floors) == 3  # both languages, and the mixed sentences in each script
+    plan = make_plan([RECIPES["pires2019"]["6"]], SAMPLE, None)
+    for cell in table["cells"]:
+        own = [
+            plan.jobs[f"finetune/{run}"].options
+            for run in (cell["runs"][0], *floors[cell["floor"]])
+        ]
+        assert own[0].get("train_set") == own[1].get("train_set")
+        assert own[0]["eval_set"] == own[1]["eval_set"]
+
+
 def test_probes_wait_for_what_they_look_at():
     recipe = RECIPES["muller2021"]["4"]
     jobs = make_plan([recipe], SAMPLE, None).jobs
