@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -74,11 +75,19 @@ def test_a_port_that_another_program_has_is_passed_over(caplog: pytest.LogCaptur
 def test_two_runs_at_one_port_do_not_mix(monkeypatch: pytest.MonkeyPatch):
     port = port_with_neighbours()
     groups = [ProcessGroup(rank, 2, rank) for rank in range(2)]
+    listening, listen = threading.Event(), meeting.listen
+
+    def listen_and_say_so(port: int) -> socket.socket:
+        listener = listen(port)
+        listening.set()
+        return listener
+
+    # To look whether the port is free would take it at the moment when the first run wants it.
+    monkeypatch.setattr(meeting, "listen", listen_and_say_so)
     with ThreadPoolExecutor(2) as threads:
         monkeypatch.setattr(sys, "argv", ["bbert", "pretrain", "--name", "first"])
         first = threads.submit(meeting.meet, groups[0], "127.0.0.1", port, 20)
-        while is_free(port):
-            pass
+        assert listening.wait(20)
         monkeypatch.setattr(sys, "argv", ["bbert", "pretrain", "--name", "second"])
         with pytest.raises(RunFailed, match="did not find process 0"):
             meeting.meet(groups[1], "127.0.0.1", port, 0.5)
