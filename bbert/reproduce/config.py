@@ -24,6 +24,9 @@ class ReproduceConfig(StageConfig):
     """Numbers of the tables; all of the paper's that have a recipe without it."""
     scale: Literal["sample", "small", "paper"] = "sample"
     """How large: the embedded sample in minutes, real text and one GPU, or as published."""
+    seeds: int | None = None
+    """Seeds of the whole chain, pretraining and one fine-tuning each, from --seed on; as the
+    scale says without it. Runs of seeds that are there are shared."""
     data: Path | None = None
     """Folder with the files that the scale needs; the sample needs none."""
     list: Switch = field(default=False, metadata=EXECUTION)
@@ -41,11 +44,9 @@ class ReproduceConfig(StageConfig):
         super().__post_init__()
         if self.table and self.paper is None:
             raise ValueError("--table needs the paper: bbert reproduce k2020 --table 2")
-        if self.cores is not None and self.cores < 1:
-            raise ValueError(f"--cores {self.cores} must be at least 1")
-        for name in ("nodes", "tasks_per_node"):
+        for name in ("seeds", "cores", "nodes", "tasks_per_node"):
             flag, value = "--" + name.replace("_", "-"), getattr(self, name)
-            if value < 1:
+            if value is not None and value < 1:
                 raise ValueError(f"{flag} {value} must be at least 1")
-            if value > 1 and self.profile is None:
+            if name in ("nodes", "tasks_per_node") and value > 1 and self.profile is None:
                 raise ValueError(f"{flag} {value} needs the --profile of a cluster")

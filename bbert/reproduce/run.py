@@ -68,7 +68,7 @@ class Reproduced:
 def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     """Plan, run and report the tables that `config` names."""
     folder = pipelines_folder()
-    scale = load_scale(folder / "scales", config.scale)
+    scale = load_scale(folder / "scales", config.scale).with_seeds(config.seed, config.seeds)
     recipes = load_recipes(folder / "recipes", scale)
     chosen = chosen_tables(recipes, config.paper, config.table)
     if config.list:
@@ -122,8 +122,9 @@ def chosen_tables(
 
 
 def default_name(config: ReproduceConfig) -> str:
-    """The report's folder: paper, tables, scale."""
+    """The report's folder: paper, tables, scale, and seeds that are not the scale's own."""
     parts = [config.paper or "all", "+".join(dict.fromkeys(config.table)), config.scale]
+    parts += [f"{key}{value}" for key in ("seeds", "seed") if (value := getattr(config, key))]
     return "-".join(part for part in parts if part)
 
 

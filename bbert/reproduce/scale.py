@@ -8,7 +8,7 @@ that it needs, with where they come from; and what a run of each stage costs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,23 @@ class Scale:
     probe: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gpu: bool = False
+
+    def with_seeds(self, first: int, number: int | None) -> Scale:
+        """The same with seeds of the whole chain from `first` on.
+
+        Corpora, which all seeds share, are built with `first`. Where a `number` is given, each seed
+        is one pretraining and one fine-tuning of it, so that the values of a cell are independent;
+        else there are as many of both as the scale says.
+        """
+        corpus = {**self.corpus, "seed": first} if first else self.corpus
+        transfer = self.transfer
+        if number is None:
+            number = len(self.seeds)
+        else:
+            transfer = {task: {k: v for k, v in options.items() if k != "seeds"}
+                        for task, options in transfer.items()}  # fmt: skip
+        seeds = tuple(range(first, first + number))
+        return replace(self, seeds=seeds, corpus=corpus, transfer=transfer)
 
 
 def load_scale(folder: Path, name: str) -> Scale:

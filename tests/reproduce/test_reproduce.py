@@ -179,8 +179,11 @@ def test_names_tell_papers_tables_and_scales_apart():
     config = ReproduceConfig(paper="k2020", table=("1", "2"))
     assert default_name(config) == "k2020-1+2-sample"
     assert default_name(ReproduceConfig()) == "all-sample"
+    assert default_name(ReproduceConfig(seeds=6, seed=2)) == "all-sample-seeds6-seed2"
     with pytest.raises(ValueError, match="--table needs the paper"):
         ReproduceConfig(table=("1",))
+    with pytest.raises(ValueError, match="--seeds 0 must be at least 1"):
+        ReproduceConfig(seeds=0)
 
 
 def test_a_dry_run_writes_nothing(tmp_path):

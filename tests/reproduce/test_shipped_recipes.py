@@ -193,6 +193,36 @@ def test_tables_share_the_runs_that_they_have_in_common():
     assert len(both.jobs) == sum(len(plan.jobs) for plan in alone) - len(shared)
 
 
+def test_more_seeds_share_the_runs_of_those_that_are_there():
+    recipe = RECIPES["k2020"]["3"]
+    three, five = (make_plan([recipe], SAMPLE.with_seeds(0, n), None).jobs for n in (3, 5))
+    new = Counter(key.split("/")[0] for key in five.keys() - three.keys())
+    gone = three.keys() - five.keys()
+    assert all(three[key].options["random_init"] == "all" for key in gone), "floors have all seeds"
+    models = sum(key[:9] == "pretrain/" for key in three) // 3
+    chains = sum(key[:9] == "finetune/" for key in three.keys() & five.keys()) // 3
+    assert new == {"pretrain": 2 * models, "finetune": 2 * chains + len(gone)}
+
+
+def test_other_seeds_share_nothing_not_even_corpora():
+    plans = [make_plan([RECIPES["k2020"]["3"]], SAMPLE.with_seeds(n, None), None) for n in (0, 7)]
+    assert plans[0].scale == replace(SAMPLE, seeds=(0, 1, 2))
+    assert not plans[0].jobs.keys() & plans[1].jobs.keys()
+    seeds = {(job.stage, job.options["seed"]) for job in plans[1].jobs.values()}
+    chains = {(stage, seed) for stage in ("pretrain", "finetune") for seed in (7, 8, 9)}
+    assert seeds == {("corpus", 7)} | chains
+
+
+def test_seeds_that_are_asked_for_are_independent():
+    """Where a scale fine-tunes one model several times, more seeds are more models instead."""
+    several = {**SAMPLE.transfer, "ner": {**SAMPLE.transfer["ner"], "seeds": 5}}
+    scale = replace(SAMPLE, seeds=(0,), transfer=several)
+    for chosen, expected in ((scale, {5}), (scale.with_seeds(0, 2), {1})):
+        jobs = make_plan([RECIPES["k2020"]["3"]], chosen, None).jobs.values()
+        tuned = [j.options for j in jobs if j.stage == "finetune" and j.options["task"] == "ner"]
+        assert {o["seeds"] for o in tuned if o.get("random_init") != "all"} == expected
+
+
 def test_a_changed_size_renames_what_depends_on_it_and_nothing_else():
     recipe = RECIPES["k2020"]["3"]
     before = make_plan([recipe], SAMPLE, None).jobs
