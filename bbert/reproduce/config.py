@@ -48,5 +48,7 @@ class ReproduceConfig(StageConfig):
             flag, value = "--" + name.replace("_", "-"), getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{flag} {value} must be at least 1")
-            if name in ("nodes", "tasks_per_node") and value > 1 and self.profile is None:
+        for name in ("nodes", "tasks_per_node"):
+            flag, value = "--" + name.replace("_", "-"), getattr(self, name)
+            if value > 1 and self.profile is None:
                 raise ValueError(f"{flag} {value} needs the --profile of a cluster")
