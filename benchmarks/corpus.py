@@ -32,6 +32,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from machine import processor_name
+
 STEPS = ("text", "interventions", "pieces", "whole", "memory")
 VERSIONS = ("numpy", "pyarrow", "sentencex", "tokenizers", "sentencepiece")
 
@@ -56,16 +58,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         text = corpus_steps.Text(options, Path(folder))
         print(f"`python benchmarks/corpus.py {' '.join(sys.argv[1:])}`: {text.megabytes:.1f} "
-              f"MB of {options.text.name}, {len(text.lines):,} sentences; {_processor()}, "
+              f"MB of {options.text.name}, {len(text.lines):,} sentences; {processor_name()}, "
               f"{os.cpu_count()} cores; Python {platform.python_version()}, {versions}; "
               f"{time.strftime('%Y-%m-%d')}")  # fmt: skip
         for step in options.steps:
             corpus_steps.MEASURES[step](text)
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "?")
 
 
 if __name__ == "__main__":

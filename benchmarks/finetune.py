@@ -29,7 +29,6 @@ import contextlib
 import io
 import logging
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,6 +36,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from machine import processor_name, wait
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -345,21 +346,6 @@ def as_dictionaries(encoded: Any) -> list[dict[str, Any]]:
             example["labels"] = labels
         data.append(example)
     return data
-
-
-def wait(device: str) -> None:
-    if device == "cuda":
-        import torch
-
-        torch.cuda.synchronize()
-
-
-def processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown"
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ import contextlib
 import io
 import logging
 import os
-import platform
 import resource
 import tempfile
 import time
@@ -36,6 +35,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from machine import processor_name, wait
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -353,21 +354,6 @@ def matrix_peak(precision: str, device: str) -> float:
             wait(device)
             best = max(best, 2 * size**3 / (time.perf_counter() - started))
     return best
-
-
-def wait(device: str) -> None:
-    if device == "cuda":
-        import torch
-
-        torch.cuda.synchronize()
-
-
-def processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown"
 
 
 def write_random_corpus(folder: Path, vocab_size: int, num_tokens: int) -> Path:

@@ -42,7 +42,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pretrain import MASKED, MODELS, Maker, matrix_peak, wait, write_random_corpus
+from machine import wait
+from pretrain import MASKED, MODELS, Maker, matrix_peak, write_random_corpus
 
 HEAD_SIZES = (64, 384, 768)
 STEPS_COMPARED = 8

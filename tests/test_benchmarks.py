@@ -18,7 +18,7 @@ def check(monkeypatch: pytest.MonkeyPatch):
     import pretrain_cuda_check
 
     yield pretrain_cuda_check
-    for name in ("pretrain_cuda_check", "pretrain"):
+    for name in ("pretrain_cuda_check", "pretrain", "machine"):
         sys.modules.pop(name, None)
     if before is not None:
         sys.modules["pretrain"] = before
