@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bbert.report.claims import Difference, JudgedClaim, judge
 from bbert.report.published.cells import PAPERS, PublishedCell
@@ -70,7 +71,13 @@ def _cell_table(reproduction: Reproduction) -> Table:
                 Cell(cell.row),
                 Cell(f"{cell.task}, {cell.train} → {cell.test}"),
                 printed_cell(cell.printed),
-                Cell(spread(cell.mean, cell.std), cell.mean, cell.anchor, note=values),
+                Cell(
+                    spread(cell.mean, cell.std),
+                    cell.mean,
+                    cell.anchor,
+                    note=values,
+                    also=_spread_of(cell.std, cell.values),
+                ),
                 _floor(reproduction.floor(cell)),
                 _points(cell.chance, signed=False, emphasis="floor"),
                 Cell(str(len(cell.values)), len(cell.values)),
@@ -106,7 +113,9 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
                 else f"{d.left.test} − {d.right.test}"
             ),
             _published_difference(d),
-            Cell(spread(d.measured, d.std, signed=True), d.measured),
+            Cell(
+                spread(d.measured, d.std, signed=True), d.measured, also=_spread_of(d.std, d.points)
+            ),
             _interval(d),
             Cell(str(len(d.points)), len(d.points)),
             Cell(d.verdict),
@@ -124,7 +133,10 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
 
 def _interval(of: Difference | JudgedClaim) -> Cell:
     """An end just below zero keeps its sign: it decides a verdict."""
-    return Cell(NOTHING if of.low is None else f"{of.low:+.1f} to {of.high:+.1f}")
+    if of.low is None:
+        return words(None)
+    ends = {"low": of.low, "high": of.high}
+    return Cell(f"{of.low:+.1f} to {of.high:+.1f}", also=ends)
 
 
 def printed_cell(printed: PublishedCell | None) -> Cell:
@@ -133,10 +145,12 @@ def printed_cell(printed: PublishedCell | None) -> Cell:
         return Cell(NOTHING, note="the paper prints no such cell")
     text = printed.text or NOTHING
     text += f" ± {printed.std:g}" if printed.std is not None else ""
+    also = _std(printed.std)
     text += " *" if printed.significant else ""
     if printed.doubts:
-        return Cell(f"{text} {_DOUBT}", printed.value, note="; ".join(printed.doubts))
-    return Cell(text, printed.value)
+        text, note = f"{text} {_DOUBT}", "; ".join(printed.doubts)
+        return Cell(text, printed.value, note=note, also=also)
+    return Cell(text, printed.value, also=also)
 
 
 def spread(mean: float | None, std: float | None, signed: bool = False) -> str:
@@ -145,6 +159,19 @@ def spread(mean: float | None, std: float | None, signed: bool = False) -> str:
         return NOTHING
     text = f"{mean:+z.1f}" if signed else f"{mean:z.1f}"
     return f"{text} ± {std:.1f}" if std is not None else text
+
+
+def _spread_of(std: float | None, values: Mapping[int, float]) -> dict[str, Any]:
+    """For CSV: the standard deviation and the values behind a mean, seed by seed."""
+    return {
+        **_std(std),
+        "seeds": " ".join(map(str, values)),
+        "values": " ".join(map(repr, values.values())),
+    }
+
+
+def _std(std: float | None) -> dict[str, float]:
+    return {} if std is None else {"std": std}
 
 
 def _published_difference(difference: Difference) -> Cell:
@@ -159,7 +186,8 @@ def _floor(values: Sequence[float]) -> Cell:
         return words(None)
     std = statistics.stdev(values) if len(values) > 1 else None
     mean = statistics.fmean(values)
-    return Cell(spread(mean, std), mean, emphasis="floor")
+    also = {**_std(std), "values": " ".join(map(repr, values))}
+    return Cell(spread(mean, std), mean, emphasis="floor", also=also)
 
 
 def _points(value: float | None, signed: bool = True, emphasis: str = "") -> Cell:

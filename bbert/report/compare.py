@@ -147,7 +147,8 @@ def _cells(found: _Comparison, p_holm: float, with_mcnemar: bool) -> Iterator[Ce
         yield Cell(f"{100 * mean:.1f}", mean)
     result = found.bootstrap
     yield Cell(f"{100 * result.difference:+z.1f}{star}", result.difference)
-    yield Cell(f"{100 * result.low:+.1f} to {100 * result.high:+.1f}")
+    ends = {"low": result.low, "high": result.high}
+    yield Cell(f"{100 * result.low:+.1f} to {100 * result.high:+.1f}", also=ends)
     yield _p(result.p)
     yield _p(p_holm)
     if with_mcnemar:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from bbert.report.records import is_number
@@ -27,7 +27,9 @@ class Column:
 class Cell:
     """What is shown, what it is exactly (for CSV), and the entry of the page it traces to.
 
-    `emphasis` is "" or "floor" (a row or value to compare with, such as chance).
+    `emphasis` is "" or "floor" (a row or value to compare with, such as chance). `also` holds exact
+    values by name that the text shows beside the first or that stand in the note (a standard
+    deviation, the ends of an interval, each seed's score); each is a column of its own in CSV.
     """
 
     text: str
@@ -35,6 +37,7 @@ class Cell:
     anchor: str = ""
     note: str = ""
     emphasis: str = ""
+    also: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def exact(self) -> Any:
@@ -86,9 +89,19 @@ class Table:
         """Exact values, one heading line, RFC 4180."""
         stream = io.StringIO()
         writer = csv.writer(stream)
-        writer.writerow([column.header for column in self.columns])
+        cells_of_columns = list(zip(*self.rows, strict=True)) or [()] * len(self.columns)
+        further = [dict.fromkeys(key for cell in cells for key in cell.also)
+                   for cells in cells_of_columns]  # fmt: skip
+        heading = []
+        for column, keys in zip(self.columns, further, strict=True):
+            heading += [column.header, *(f"{column.header} {key}" for key in keys)]
+        writer.writerow(heading)
         for row in self.rows:
-            writer.writerow(["" if cell.text == NOTHING else cell.exact for cell in row])
+            written = []
+            for cell, keys in zip(row, further, strict=True):
+                written.append("" if cell.text == NOTHING else cell.exact)
+                written += [cell.also.get(key) for key in keys]
+            writer.writerow(written)
         return stream.getvalue()
 
     def to_markdown(self) -> str:
@@ -119,7 +132,7 @@ class Table:
 
 def _cell_to_json(cell: Cell) -> dict[str, Any]:
     kept = {"text": cell.text} | ({} if cell.value is None else {"value": cell.value})
-    for key in ("anchor", "note", "emphasis"):
+    for key in ("anchor", "note", "emphasis", "also"):
         kept |= {key: getattr(cell, key)} if getattr(cell, key) else {}
     return kept
 

@@ -235,7 +235,7 @@ def _mean_cell(run: RunRecord, name: str, zero_shot: bool) -> Cell:
     if not average:
         return words(None)
     note = "mean of " + ", ".join(average["languages"])
-    return Cell(score_text(average), average["mean"], run.anchor, note=note)
+    return Cell(score_text(average), average["mean"], run.anchor, note=note, also=_std(average))
 
 
 def _seeds_cell(run: RunRecord) -> Cell:
@@ -249,7 +249,12 @@ def score_cell(run: RunRecord, language: str) -> Cell:
     if score is None:
         return Cell(NOTHING, note="not tested on this language")
     values = ", ".join(f"{100 * v:.1f}" for v in score["values"] if is_number(v))
-    return Cell(score_text(score), score["mean"], run.anchor, note=f"values: {values}")
+    return Cell(score_text(score), score["mean"], run.anchor, note=f"values: {values}",
+                also=_std(score))  # fmt: skip
+
+
+def _std(score: dict[str, Any]) -> dict[str, Any]:
+    return {"std": score["std"]} if is_number(score.get("std")) else {}
 
 
 def _gap(run: RunRecord, language: str) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -157,3 +160,23 @@ def test_published_differences_are_shown_and_doubts_marked():
     assert "probably not the one meant" in shown[2].note
     assert tables["pairs-k2020-2"].rows[0][4].text.endswith("?")
     assert printed_cell(None).text == "–"
+
+
+def test_csv_has_the_values_behind_every_mean_and_interval():
+    cells = [cell([60, 64, 71], p=0), cell([40, 41, 43], p=1)]
+    claims = [{"id": "c", "says": "It is so.", **GREATER}]
+    floors = {("", "es"): (10.0, 14.0)}
+    reproduction = Reproduction("k2020", "2", "Order", "sample", "small", cells, floors, claims)
+    tables = {t.identifier: t.to_csv() for t in reproduction_tables(reproduction)}
+    read = {key: list(csv.DictReader(io.StringIO(text))) for key, text in tables.items()}
+    first = read["reproduced-k2020-2"][0]
+    assert float(first["Measured std"]) == pytest.approx(stats.tstd([60, 64, 71]))
+    assert [float(v) for v in first["Measured values"].split()] == [60, 64, 71]
+    assert first["Measured seeds"] == "0 1 2"
+    assert [float(v) for v in first["Random encoder values"].split()] == [10, 14]
+    (pair,), (claim,) = read["pairs-k2020-2"], read["claims-k2020-2"]
+    low, high = interval([20, 23, 28])
+    for row in (pair, claim):
+        assert float(row["95 % interval low"]) == pytest.approx(low)
+        assert float(row["95 % interval high"]) == pytest.approx(high)
+    assert [float(v) for v in pair["Measured difference values"].split()] == [20, 23, 28]

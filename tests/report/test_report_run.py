@@ -136,6 +136,8 @@ def test_every_score_is_in_the_tidy_table(laboratory: Path):
     assert float(row["mean"]) == results["languages"]["en"]["mean"]
     assert float(row["cross_lingual_gap"]) == results["cross_lingual_gap"]["en"]
     assert row["corpus"] == "sample-enfake-en"
+    wide = (folder / "tables" / "transfer-1.csv").read_text().splitlines()[0].split(",")
+    assert wide[1:5] == ["enfake", "enfake std", "en", "en std"]
 
 
 def test_the_certificate_is_on_the_page(page_text: str):

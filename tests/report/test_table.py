@@ -32,6 +32,21 @@ def test_csv_has_the_exact_number(value: float):
     assert float(written) == value
 
 
+def test_what_stands_beside_a_number_has_a_column_of_its_own_in_csv():
+    with_two = Cell("50.0 ± 1.2", 50.0, also={"std": 1.23456, "seeds": "0 1"})
+    rows = ((words("a"), with_two), (words("b"), Cell("7.0", 7.0)), (words("c"), words(None)))
+    before = Table("t", "A caption", (Column("row"), Column("Score", True)), rows)
+    for same in (before, Table.from_json(json.loads(json.dumps(before.to_json())))):
+        assert list(csv.reader(io.StringIO(same.to_csv()))) == [
+            ["row", "Score", "Score std", "Score seeds"],
+            ["a", "50.0", "1.23456", "0 1"],
+            ["b", "7.0", "", ""],
+            ["c", "", "", ""],
+        ]
+    assert "1.23456" not in before.to_markdown()
+    assert Table("t", "Empty", (Column("row"),), ()).to_csv() == "row\r\n"
+
+
 @given(st.lists(TEXT, min_size=1, max_size=4))
 def test_a_markdown_row_stays_one_row(texts: list[str]):
     import re
