@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 
 from bbert.cli import main as bbert
+from bbert.sample.write import VERSION
 
 DOCS = Path(__file__).resolve().parent
 KEPT = DOCS.parent / "build" / "examples"
@@ -44,8 +45,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=KEPT)
     parser.add_argument("--site", type=Path, default=SITE)
     options = parser.parse_args()
-    made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]  # another list of runs
-    work = options.work / f"steps-{options.steps}-seeds-{options.seeds}-{made_by}"
+    # Another list of runs, or another sample, has a folder of its own.
+    made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    name = f"sample-{VERSION}-steps-{options.steps}-seeds-{options.seeds}-{made_by}"
+    work = options.work / name
     measure(work, options.steps, options.seeds)
     publish(work, options.site)
 

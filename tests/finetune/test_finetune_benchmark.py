@@ -20,6 +20,7 @@ def test_at_toy_size(task: str, real_data: Path, tmp_path: Path, monkeypatch):
     assert specification.loader is not None
     benchmark = importlib.util.module_from_spec(specification)
     monkeypatch.setitem(sys.modules, "finetune_benchmark", benchmark)  # dataclasses look it up
+    monkeypatch.syspath_prepend(str(FILE.parent))  # for what benchmarks share
     specification.loader.exec_module(benchmark)
     options = Namespace(
         task=task, model="tiny", device="cpu", examples=64, rounds=1, precisions=["fp32"],
