@@ -9,7 +9,7 @@ from typing import Any
 from bbert.report.claims import Difference, JudgedClaim, judge
 from bbert.report.published.cells import PAPERS, PublishedCell
 from bbert.report.reproduction import MeasuredCell, Reproduction
-from bbert.report.table import NOTHING, Cell, Column, Table, number, words
+from bbert.report.table import NOTHING, Cell, Column, Table, deviation, number, words
 
 _DOUBT = "?"
 
@@ -145,8 +145,8 @@ def printed_cell(printed: PublishedCell | None) -> Cell:
         return Cell(NOTHING, note="the paper prints no such cell")
     text = printed.text or NOTHING
     text += f" ± {printed.std:g}" if printed.std is not None else ""
-    also = _std(printed.std)
     text += " *" if printed.significant else ""
+    also = deviation(printed.std)
     if printed.doubts:
         text, note = f"{text} {_DOUBT}", "; ".join(printed.doubts)
         return Cell(text, printed.value, note=note, also=also)
@@ -164,14 +164,10 @@ def spread(mean: float | None, std: float | None, signed: bool = False) -> str:
 def _spread_of(std: float | None, values: Mapping[int, float]) -> dict[str, Any]:
     """For CSV: the standard deviation and the values behind a mean, seed by seed."""
     return {
-        **_std(std),
+        **deviation(std),
         "seeds": " ".join(map(str, values)),
         "values": " ".join(map(repr, values.values())),
     }
-
-
-def _std(std: float | None) -> dict[str, float]:
-    return {} if std is None else {"std": std}
 
 
 def _published_difference(difference: Difference) -> Cell:
@@ -186,7 +182,7 @@ def _floor(values: Sequence[float]) -> Cell:
         return words(None)
     std = statistics.stdev(values) if len(values) > 1 else None
     mean = statistics.fmean(values)
-    also = {**_std(std), "values": " ".join(map(repr, values))}
+    also = {**deviation(std), "values": " ".join(map(repr, values))}
     return Cell(spread(mean, std), mean, emphasis="floor", also=also)
 
 

@@ -144,6 +144,11 @@ def _escape(text: str) -> str:
     return " ".join(text.split())
 
 
+def deviation(std: Any) -> dict[str, Any]:
+    """A standard deviation for a cell's `also`; none where there is no number."""
+    return {"std": std} if is_number(std) else {}
+
+
 def number(value: Any, digits: int | None = None, anchor: str = "") -> Cell:
     """A number as a cell; None, NaN and what is no number are shown as nothing."""
     if not is_number(value):

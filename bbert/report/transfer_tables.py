@@ -13,7 +13,7 @@ from typing import Any
 from bbert.finetune.contamination_notes import contamination_notes, not_checked
 from bbert.report.records import RunRecord, is_number
 from bbert.report.select_runs import upstream
-from bbert.report.table import NOTHING, Cell, Column, Table, words
+from bbert.report.table import NOTHING, Cell, Column, Table, deviation, words
 
 _FUSION_ORDER = ("last", "dlfa", "dlfa-global", "dlfa-local", "scalar-mix", "mean", "concat")
 _SHOWN_ELSEWHERE = frozenset(
@@ -235,7 +235,8 @@ def _mean_cell(run: RunRecord, name: str, zero_shot: bool) -> Cell:
     if not average:
         return words(None)
     note = "mean of " + ", ".join(average["languages"])
-    return Cell(score_text(average), average["mean"], run.anchor, note=note, also=_std(average))
+    return Cell(score_text(average), average["mean"], run.anchor, note=note,
+                also=deviation(average.get("std")))  # fmt: skip
 
 
 def _seeds_cell(run: RunRecord) -> Cell:
@@ -250,11 +251,7 @@ def score_cell(run: RunRecord, language: str) -> Cell:
         return Cell(NOTHING, note="not tested on this language")
     values = ", ".join(f"{100 * v:.1f}" for v in score["values"] if is_number(v))
     return Cell(score_text(score), score["mean"], run.anchor, note=f"values: {values}",
-                also=_std(score))  # fmt: skip
-
-
-def _std(score: dict[str, Any]) -> dict[str, Any]:
-    return {"std": score["std"]} if is_number(score.get("std")) else {}
+                also=deviation(score.get("std")))  # fmt: skip
 
 
 def _gap(run: RunRecord, language: str) -> Any:

@@ -62,19 +62,17 @@ class Scale:
     gpu: bool = False
 
     def with_seeds(self, first: int, number: int | None) -> Scale:
-        """The same with seeds of the whole chain from `first` on.
+        """The same with seeds of the whole chain counted from `first`.
 
         Corpora, which all seeds share, are built with `first`. Where a `number` is given, each seed
         is one pretraining and one fine-tuning of it, so that the values of a cell are independent;
-        else there are as many of both as the scale says.
+        else both are as the scale says, its seeds with `first` added.
         """
         corpus = {**self.corpus, "seed": first} if first else self.corpus
-        transfer = self.transfer
         if number is None:
-            number = len(self.seeds)
-        else:
-            transfer = {task: {k: v for k, v in options.items() if k != "seeds"}
-                        for task, options in transfer.items()}  # fmt: skip
+            return replace(self, seeds=tuple(first + seed for seed in self.seeds), corpus=corpus)
+        transfer = {task: {k: v for k, v in options.items() if k != "seeds"}
+                    for task, options in self.transfer.items()}  # fmt: skip
         seeds = tuple(range(first, first + number))
         return replace(self, seeds=seeds, corpus=corpus, transfer=transfer)
 

@@ -101,10 +101,10 @@ def test_every_kind_of_word_pieces_has_a_random_encoder_of_its_own():
 
 
 def test_a_random_encoder_learns_from_the_same_set():
-    (table,) = make_plan([RECIPES["pires2019"]["6"]], SAMPLE, None).tables
+    plan = make_plan([RECIPES["pires2019"]["6"]], SAMPLE, None)
+    (table,) = plan.tables
     floors = {floor["name"]: floor["runs"] for floor in table["floors"]}
     assert len(floors) == 3  # both languages, and the mixed sentences in each script
-    plan = make_plan([RECIPES["pires2019"]["6"]], SAMPLE, None)
     for cell in table["cells"]:
         own = [
             plan.jobs[f"finetune/{run}"].options
@@ -202,6 +202,13 @@ def test_more_seeds_share_the_runs_of_those_that_are_there():
     models = sum(key[:9] == "pretrain/" for key in three) // 3
     chains = sum(key[:9] == "finetune/" for key in three.keys() & five.keys()) // 3
     assert new == {"pretrain": 2 * models, "finetune": 2 * chains + len(gone)}
+
+
+def test_a_scale_keeps_seeds_of_its_own():
+    scale = replace(SAMPLE, seeds=(3, 5))
+    assert scale.with_seeds(0, None) == scale
+    assert scale.with_seeds(2, None).seeds == (5, 7)
+    assert scale.with_seeds(2, 3).seeds == (2, 3, 4)
 
 
 def test_other_seeds_share_nothing_not_even_corpora():
