@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from bbert.processor_precision import has_bf16, vector_units
 from bbert.stage_config import Switch, default_work
 
 GIGABYTE = 1e9
@@ -28,12 +29,6 @@ _TOO_LITTLE_DISK = 0.5 * GIGABYTE
 _LITTLE_MEMORY = 4 * GIGABYTE
 _LITTLE_SHARED_MEMORY = 1 * GIGABYTE  # a container's default is 64 MB
 _SECONDS = 20
-_CPU_FLAGS = {
-    "amx_bf16": "AMX",
-    "avx512_bf16": "AVX-512 bf16",
-    "avx512f": "AVX-512",
-    "avx2": "AVX2",
-}
 
 State = Literal["ok", "note", "missing"]
 
@@ -192,14 +187,10 @@ def _graphics_cards() -> list[str]:
 
 
 def _processor_precision() -> Finding:
-    try:
-        flags = set(re.findall(r"\w+", Path("/proc/cpuinfo").read_text()))
-    except OSError:
-        flags = set()
-    units = [label for flag, label in _CPU_FLAGS.items() if flag in flags]
-    fast = bool({"amx_bf16", "avx512_bf16"} & flags)
+    units, bf16 = vector_units(), has_bf16()
+    answer = {True: "yes", False: "no", None: "unknown"}[bf16]
     found = f"CPU: {', '.join(units) or 'no wide vector units seen'}; bf16 in hardware"
-    return Finding("precision", "ok", f"{found}: {'yes' if fast else 'no'}")
+    return Finding("precision", "ok", f"{found}: {answer}")
 
 
 def deepspeed() -> Iterator[Finding]:

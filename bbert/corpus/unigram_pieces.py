@@ -58,7 +58,7 @@ def learn_pieces(
         words: word counts; words with other characters than `characters` are left out.
         characters: what to cover; see `character_coverage.covered_characters`.
         num_pieces: how many.
-        work_directory: folder for two temporary files.
+        work_directory: folder for a temporary file.
 
     Returns:
         The pieces, the most probable first; the forms that the words do not show come last.
@@ -154,25 +154,29 @@ def _train(
     import sentencepiece
 
     folder.mkdir(parents=True, exist_ok=True)
-    words_file, seeds_file = folder / "words.tsv", folder / "seeds.tsv"
+    seeds_file = folder / "seeds.tsv"
     text = decode((symbols_N + _ALPHABET).astype(np.uint32))
     remaining_N = sample.remaining()
     starts = np.flatnonzero(sample.is_initial_N)
     frequencies = np.bincount(symbols_N, sample.counts_N, len(shown)).astype(np.int64)
     model = io.BytesIO()
     try:
-        with words_file.open("w", encoding="utf-8") as lines:
-            for start, length, count in zip(
-                starts.tolist(), remaining_N[starts].tolist(), sample.counts_W.tolist(), strict=True
-            ):
-                lines.write(f"{text[start : start + length]}\t{count}\n")
         with seeds_file.open("w", encoding="utf-8") as lines:
             for symbol in np.flatnonzero(shown).tolist():
                 lines.write(f"{chr(symbol + _ALPHABET)}\t{frequencies[symbol]}\n")
             for start, length, frequency in seeds:
                 lines.write(f"{text[start : start + length]}\t{frequency}\n")
         sentencepiece.SentencePieceTrainer.train(
-            input=str(words_file),
+            # Not `input`: it would take a comma in the folder's name for the end of a file's name.
+            sentence_iterator=(
+                f"{text[start : start + length]}\t{count}"
+                for start, length, count in zip(
+                    starts.tolist(),
+                    remaining_N[starts].tolist(),
+                    sample.counts_W.tolist(),
+                    strict=True,
+                )
+            ),
             input_format="tsv",
             seed_sentencepieces_file=str(seeds_file),
             model_writer=model,
@@ -193,7 +197,6 @@ def _train(
             minloglevel=2,
         )
     finally:
-        words_file.unlink(missing_ok=True)
         seeds_file.unlink(missing_ok=True)
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     return [

@@ -23,7 +23,8 @@ from bbert.finetune.averages import averages, groups_of
 from bbert.finetune.config import FinetuneConfig, resolved
 from bbert.finetune.grid import Grid, cells_of
 from bbert.finetune.model_folder import find_model
-from bbert.finetune.plan import Plan, make_plan
+from bbert.finetune.plan import NVIDIA_DRIVER, Plan, make_plan
+from bbert.processor_precision import warn_of_slow_bf16
 from bbert.run_directory import Run, RunDirectory, open_run, read_json, write_json_atomically
 from bbert.stage_config import DryRun
 
@@ -100,6 +101,8 @@ def _announce(plan: Plan) -> None:
         plan.model.name, plan.learned_from, plan.task.name,
         " ".join(plan.evaluation), fusion, config.head,
     )  # fmt: skip
+    if config.precision == "bf16" and not NVIDIA_DRIVER.exists():
+        warn_of_slow_bf16()
     on_dev = [name for name, files in plan.evaluation.items() if files.split == "dev"]
     if on_dev:
         logger.info("no test file for %s: testing on dev", " ".join(on_dev))

@@ -79,13 +79,15 @@ class Architecture:
 
         Args:
             seq_len: row length; attention grows with it.
-            predicted_share: share of the positions that pass through the MLM head: 1 for a dense
-                head, `mlm_probability` for a head on the masked positions only.
+            predicted_share: share of the positions that pass through the MLM head and through the
+                last layer, but for its keys and values: 1 for a dense head, `mlm_probability` for
+                the masked positions only.
         """
-        layer = 4 * self.hidden**2 + 2 * self.hidden * self.intermediate
-        attention = 2 * seq_len * self.hidden
+        keys_and_values = 2 * self.hidden**2
+        rest = 2 * self.hidden**2 + 2 * self.hidden * self.intermediate + 2 * seq_len * self.hidden
         head = self.hidden**2 + self.vocab_size * self.hidden
-        return 6.0 * (self.depth * (layer + attention) + predicted_share * head)
+        everywhere = self.depth * keys_and_values + (self.depth - 1) * rest
+        return 6.0 * (everywhere + predicted_share * (rest + head))
 
 
 def hidden_for_target(

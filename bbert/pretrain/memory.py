@@ -81,9 +81,15 @@ def memory_need(
         weight = 4 if gpu else product
         rounded_again = product if gpu and bf16 else 0
         position += architecture.heads * seq_len * (weight * (1 + 2 * dropout) + rounded_again)
+    # The last layer is computed where something is predicted, or for NSP; elsewhere it has its
+    # input, keys and values only.
+    wanted = min(predictions + architecture.nsp, seq_len)
+    elsewhere = product * 3 * hidden
+    positions = seq_len * (architecture.depth - 1) + wanted
+    layers = positions * position + (seq_len - wanted) * elsewhere
     # Scores, their logarithms and the gradient; in bf16 scores and gradient once more.
     prediction = architecture.vocab_size * (3 * 4 + (2 * product if bf16 else 0))
-    per_row = seq_len * architecture.depth * position + predictions * prediction
+    per_row = layers + predictions * prediction
     return (
         MemoryNeed(fixed, per_row) if gpu else MemoryNeed(fixed + _LIBRARIES, per_row * _FRAGMENTS)
     )

@@ -4,6 +4,8 @@ The network of Devlin et al. 2019 as in `transformers`' BertForPreTraining, to w
 1e-4 with the same weights: learned positions, segment embeddings, LayerNorm after the residual
 (eps 1e-12), exact GELU, decoder tied to the word embeddings. Choices:
 
+* The last layer is computed for the positions that are predicted (and the first, with next-sentence
+  prediction): nothing reads the others. Its keys and values are those of all positions.
 * Without next-sentence prediction there is no pooler either: nothing would train it.
 * All weights, the embedding of [PAD] too, start from N(0, 0.02), biases from 0; every tensor has a
   generator of its own, seeded with (seed, name), so that a weight does not depend on what else the
@@ -16,8 +18,8 @@ The network of Devlin et al. 2019 as in `transformers`' BertForPreTraining, to w
 * Sums and counts come out, and the global counts go in, so that the gradient of a batch is the sum
   of the gradients of its parts, however it is cut up.
 
-Legend of suffixes: B rows, T positions, E hidden size, K slots for predictions, M predictions of
-all rows, V vocabulary, L languages.
+Legend of suffixes: B rows, T positions, Q of them that are wanted, E hidden size, K slots for
+predictions, M predictions of all rows, V vocabulary, L languages.
 """
 
 from __future__ import annotations
@@ -95,8 +97,14 @@ class BertForPretraining(nn.Module):
         segment_ids_BT: Tensor,
         attention_mask_BT: Tensor | None = None,
         row_keys_B: Tensor | None = None,
+        last_at_BQ: Tensor | None = None,
     ) -> list[Tensor]:
-        """Hidden states (B, T, E) of the embeddings and of every layer, as `forward` takes them."""
+        """Hidden states (B, T, E) of the embeddings and of every layer, as `forward` takes them.
+
+        Args:
+            last_at_BQ: positions that the last layer is wanted at, which is then (B, Q, E); None
+                for all.
+        """
         keys_SB: Tensor | None = None
         if row_keys_B is not None and self.training and self.architecture.dropout:
             keys_SB = site_keys(row_keys_B, 1 + _SITES_PER_LAYER * len(self.layers))
@@ -110,7 +118,8 @@ class BertForPretraining(nn.Module):
         for number, layer in enumerate(self.layers):
             first = 1 + number * _SITES_PER_LAYER
             keys_3B = None if keys_SB is None else keys_SB[first : first + _SITES_PER_LAYER]
-            hidden_BTE = layer(hidden_BTE, mask_B11T, keys_3B)
+            wanted_BQ = last_at_BQ if layer is self.layers[-1] else None
+            hidden_BTE = layer(hidden_BTE, mask_B11T, keys_3B, wanted_BQ)
             hidden_states.append(hidden_BTE)
         return hidden_states
 
@@ -151,16 +160,23 @@ class BertForPretraining(nn.Module):
             right, only with NSP. All float32, all but `loss` without gradient.
         """
         assert (next_sentence_labels_B is not None) == (self.nsp_head is not None)
-        hidden_BTE = self.encode(input_ids_BT, segment_ids_BT, attention_mask_BT, row_keys_B)[-1]
-        num_positions = hidden_BTE.shape[1]
-        row_B1 = torch.arange(len(hidden_BTE), device=hidden_BTE.device)[:, None]
-        places_M = (row_B1 * num_positions + masked_positions_BK).flatten()
+        wanted_BQ = masked_positions_BK
+        if self.nsp_head is not None:
+            wanted_BQ = functional.pad(wanted_BQ, (1, 0))  # the first position, then the predicted
+        everywhere = wanted_BQ.shape[1] >= input_ids_BT.shape[1]
+        hidden_BQE = self.encode(
+            input_ids_BT, segment_ids_BT, attention_mask_BT, row_keys_B,
+            None if everywhere else wanted_BQ,
+        )[-1]  # fmt: skip
+        if everywhere:
+            hidden_BQE = at_positions(hidden_BQE, wanted_BQ)
+        masked_ME = hidden_BQE[:, -masked_positions_BK.shape[1] :].flatten(0, 1)
         labels_M, languages_M = masked_labels_BK.flatten(), masked_languages_BK.flatten()
-        if not (self.static_shapes or hidden_BTE.is_cuda or torch.compiler.is_compiling()):
+        if not (self.static_shapes or masked_ME.is_cuda or torch.compiler.is_compiling()):
             # Shapes may differ from step to step here: pass over the slots that are left over.
             used = torch.nonzero(labels_M != IGNORED).squeeze(1)
-            places_M, labels_M, languages_M = places_M[used], labels_M[used], languages_M[used]
-        masked_ME = hidden_BTE.flatten(0, 1).index_select(0, places_M)
+            masked_ME = masked_ME.index_select(0, used)
+            labels_M, languages_M = labels_M[used], languages_M[used]
         logits_MV = self.mlm_head(masked_ME, self.embeddings.word.weight)
         loss_M = functional.cross_entropy(
             logits_MV.float(), labels_M, ignore_index=IGNORED, reduction="none"
@@ -176,7 +192,7 @@ class BertForPretraining(nn.Module):
                 "mlm_count_L": member_LM.sum(dim=1),
             }
         if self.nsp_head is not None and next_sentence_labels_B is not None:
-            logits_B2 = self.nsp_head(hidden_BTE[:, 0])
+            logits_B2 = self.nsp_head(hidden_BQE[:, 0])
             loss_B = functional.cross_entropy(
                 logits_B2.float(), next_sentence_labels_B, ignore_index=IGNORED, reduction="none"
             )
@@ -222,17 +238,31 @@ class Layer(nn.Module):
         self.dropout = RowDropout(architecture.dropout)
 
     def forward(
-        self, hidden_BTE: Tensor, mask_B11T: Tensor | None, keys_3B: Tensor | None
+        self,
+        hidden_BTE: Tensor,
+        mask_B11T: Tensor | None,
+        keys_3B: Tensor | None,
+        wanted_BQ: Tensor | None = None,
     ) -> Tensor:
+        """Hidden states after it, (B, T, E), or (B, Q, E) where only these are wanted."""
         probability_key_B, attended_key_B, output_key_B = (
             (None, None, None) if keys_3B is None else keys_3B
         )
-        attended_BTE = self.attention(hidden_BTE, mask_B11T, probability_key_B)
-        attended_BTE = self.dropout(attended_BTE, attended_key_B)
-        hidden_BTE = self.attention_norm(hidden_BTE + attended_BTE)
-        output_BTE = self.narrow(functional.gelu(self.widen(hidden_BTE)))
-        output_BTE = self.dropout(output_BTE, output_key_B)
-        return self.output_norm(hidden_BTE + output_BTE)
+        asking_BQE = None if wanted_BQ is None else at_positions(hidden_BTE, wanted_BQ)
+        attended_BQE = self.attention(hidden_BTE, mask_B11T, probability_key_B, asking_BQE)
+        attended_BQE = self.dropout(attended_BQE, attended_key_B)
+        before_BQE = hidden_BTE if asking_BQE is None else asking_BQE
+        hidden_BQE = self.attention_norm(before_BQE + attended_BQE)
+        output_BQE = self.narrow(functional.gelu(self.widen(hidden_BQE)))
+        output_BQE = self.dropout(output_BQE, output_key_B)
+        return self.output_norm(hidden_BQE + output_BQE)
+
+
+def at_positions(hidden_BTE: Tensor, positions_BQ: Tensor) -> Tensor:
+    """The hidden states (B, Q, E) at these positions of each row."""
+    row_B1 = torch.arange(len(hidden_BTE), device=hidden_BTE.device)[:, None]
+    places_M = (row_B1 * hidden_BTE.shape[1] + positions_BQ).flatten()
+    return hidden_BTE.flatten(0, 1).index_select(0, places_M).unflatten(0, positions_BQ.shape)
 
 
 class MaskedLanguageModelHead(nn.Module):
@@ -252,7 +282,7 @@ class MaskedLanguageModelHead(nn.Module):
 
 
 def gelu_of_many_sizes(hidden_xME: Tensor) -> Tensor:
-    """GELU of as many rows as there happen to be, the same to the bit as of these rows alone.
+    """GELU of as many rows as there happen to be.
 
     On a CPU oneDNN computes it and keeps what it has compiled for every shape. There are as many
     predictions as the masks make, another number at every step; what is kept then lies between the

@@ -139,6 +139,6 @@ def _table(architecture: Architecture) -> Group:
     masked = architecture.training_flops_per_token(SHOWN_SEQ_LEN, SHOWN_PREDICTED_SHARE)
     arithmetic = (
         f"training at {SHOWN_SEQ_LEN} positions a row: {masked / 1e6:,.1f} MFLOP a position with "
-        f"the MLM head on the masked 15 %, {dense / 1e6:,.1f} with a dense head"
+        f"last layer and MLM head on the masked 15 %, {dense / 1e6:,.1f} with both on all"
     )
     return Group(Text(shape), table, Text(arithmetic))

@@ -13,6 +13,7 @@ from bbert.pretrain.config import PretrainConfig, known
 from bbert.pretrain.process_group import ProcessGroup, count_gpus
 from bbert.pretrain.resolve import Machine, resolve
 from bbert.pretrain.row_shares import micro_batches
+from bbert.processor_precision import warn_of_slow_bf16
 from bbert.provenance import sha256
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run, list_runs
 from bbert.stage_config import config_hash, identity, joined_name, knobs_that_differ
@@ -171,6 +172,8 @@ def say_what_is_run(plan: Plan, typed: PretrainConfig) -> None:
         processes, "" if processes == 1 else "es",
         f", ZeRO stage {config.zero_stage}" if config.zero_stage else "",
     )  # fmt: skip
+    if config.precision == "bf16" and config.device == "cpu":
+        warn_of_slow_bf16()
 
 
 def objective(config: PretrainConfig) -> str:

@@ -178,6 +178,31 @@ def test_gradients_equal_a_slow_reference():
     assert torch.allclose(ours["embeddings.word.weight"][1:], word[1:], atol=1e-6)
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("nsp", [True, False])
+def test_the_last_layer_at_some_positions_is_that_of_all(depth: int, dropout: float, nsp: bool):
+    architecture = replace(SMALL, depth=depth, dropout=dropout, nsp=nsp)
+    model, arguments = perturbed(architecture).eval(), inputs(architecture)
+    given = [arguments[f"{n}_BT"] for n in ("input_ids", "segment_ids", "attention_mask")]
+    wanted = arguments["masked_positions_BK"]
+    everywhere = model.encode(*given)
+    some = model.encode(*given, last_at_BQ=wanted)
+    for whole, part in zip(everywhere[:-1], some[:-1], strict=True):
+        assert torch.equal(whole, part)
+    assert some[-1].shape == (*wanted.shape, architecture.hidden)
+    torch.testing.assert_close(some[-1], everywhere[-1][torch.arange(6)[:, None], wanted])
+
+
+@pytest.mark.parametrize("slots", [23, 24, 60])
+def test_as_many_slots_as_positions_make_no_difference(slots: int):
+    """Then the last layer is computed everywhere, which is cheaper."""
+    model, arguments = perturbed(SMALL), inputs(SMALL, slots=slots)
+    outputs, expected = model(**arguments), slow_losses(model, arguments)
+    for name, value in outputs.items():
+        assert torch.allclose(value, expected[name].float(), rtol=1e-5, atol=1e-5), name
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     edges=st.lists(st.integers(1, 7), max_size=4, unique=True).map(sorted),
@@ -351,12 +376,13 @@ def test_compiled_it_computes_the_same_in_one_graph():
 
 @given(st.integers(0, 200), st.integers(1, 40), st.sampled_from([torch.float32, torch.bfloat16]))
 @settings(max_examples=30, deadline=None)
-def test_gelu_of_any_number_of_rows_is_the_same_to_the_bit(rows: int, hidden: int, dtype):
+def test_gelu_of_any_number_of_rows_is_the_same(rows: int, hidden: int, dtype):
+    """Up to rounding: without AVX-512, the elements at the end are computed another way."""
     generator = torch.Generator().manual_seed(rows)
     plain = torch.randn(rows, hidden, generator=generator).to(dtype).requires_grad_()
     rounded = plain.detach().clone().requires_grad_()
     outputs = functional.gelu(plain), gelu_of_many_sizes(rounded)
-    assert torch.equal(*outputs)
+    torch.testing.assert_close(*outputs)
     for output in outputs:
         output.square().sum().backward()
-    assert torch.equal(plain.grad, rounded.grad)
+    torch.testing.assert_close(plain.grad, rounded.grad)
