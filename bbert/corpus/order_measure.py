@@ -10,7 +10,8 @@ sentence, whose old and new places are known.
     fixed_positions   share of word-pieces that stand where they stood
     kept_bigrams      share of neighbours that still follow each other
 
-Shape suffixes: `P` word-pieces, `S` sentences, `N` word-pieces of one sentence.
+Shape suffixes: `P` word-pieces, `S` sentences, `R` shuffles of each, `M` measures, `N` word-pieces
+of one sentence.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ _SIMULATED = 4000
 """Sentences that are shuffled for the expectation, at the least."""
 _MOST_SWAPS = 20_000_000
 """Of all of them together: about ten seconds. Where it takes more, fewer sentences are measured."""
+
+_COMPARED_AT_ONCE = 1 << 21
+"""Pairs of places; they and what is made of them take some 40 MB."""
 
 Ids = npt.NDArray[np.uint32]
 
@@ -97,8 +101,8 @@ def measure_order(sample: Path, store: TokenStore, permutation: Permutation) -> 
         their difference; `sentences` measured; `same_word_pieces`: whether every sentence of the
         sample has the pieces that it had; `within_sampling_error`.
     """
-    saved = np.load(sample)
-    lengths_S = saved["lengths"]
+    with np.load(sample) as saved:
+        numbers_S, lengths_S, ids_P = saved["numbers"], saved["lengths"], saved["ids"]
     bounds = np.concatenate([[0], np.cumsum(lengths_S)])
     repeats = max(2, -(-_SIMULATED // max(len(lengths_S), 1)))
     swaps_S = np.zeros(len(lengths_S), np.int64)
@@ -107,11 +111,10 @@ def measure_order(sample: Path, store: TokenStore, permutation: Permutation) -> 
     measured = int(np.searchsorted(np.cumsum(swaps_S * repeats), _MOST_SWAPS, side="right"))
     measured = max(measured, min(len(lengths_S), 1))
     generator = np.random.default_rng([permutation.seed, _EXPECTATION])
-    realised, simulated = [], []
     same = True
-    for place, number in enumerate(saved["numbers"].tolist()):
-        before_N = saved["ids"][bounds[place] : bounds[place + 1]]
-        after_N = store[number]
+    compared: dict[int, list[_Shuffled]] = {}  # by length
+    for place, number in enumerate(numbers_S.tolist()):
+        before_N, after_N = ids_P[bounds[place] : bounds[place + 1]], store[number]
         if not np.array_equal(np.sort(before_N), np.sort(after_N)):
             same = False
         elif place < measured:
@@ -119,11 +122,10 @@ def measure_order(sample: Path, store: TokenStore, permutation: Permutation) -> 
                 slow_order(len(before_N), permutation.p, permutation.variant, generator)
                 for _ in range(repeats)
             ]
-            realised.append(_compare(before_N, after_N))
-            simulated.append([_compare(before_N, before_N[order]) for order in orders])
-    found_SM = np.array(realised, np.float64).reshape(-1, len(MEASURES))
-    drawn_SRM = np.array(simulated, np.float64).reshape(-1, repeats, len(MEASURES))
-    result: dict[str, Any] = {"sentences": len(realised), "same_word_pieces": same}
+            shuffled = _Shuffled(place, before_N, [after_N, *(before_N[order] for order in orders)])
+            compared.setdefault(len(before_N), []).append(shuffled)
+    found_SM, drawn_SRM = _measures(compared, repeats)
+    result: dict[str, Any] = {"sentences": len(found_SM), "same_word_pieces": same}
     within = same
     for column, name in enumerate(MEASURES):
         known_S = ~np.isnan(found_SM[:, column])  # what can be measured lies in the sentence alone
@@ -160,26 +162,50 @@ def slow_order(length: int, p: float, variant: str, generator: np.random.Generat
     return order
 
 
-def _compare(
-    before_N: npt.NDArray[Any], after_N: npt.NDArray[Any]
-) -> tuple[float | None, float | None, float | None]:
-    """Tau, fixed and kept bigrams of one sentence; None where it has nothing to measure one on."""
-    values, first, counts = np.unique(before_N, return_index=True, return_counts=True)
-    once = counts == 1
-    if not once.any():
-        return None, None, None
-    places = dict(zip(values[once].tolist(), first[once].tolist(), strict=True))
-    new_place = np.full(len(before_N), -1)
-    for place, value in enumerate(after_N.tolist()):
-        if value in places:
-            new_place[places[value]] = place
-    known = np.flatnonzero(new_place >= 0)
-    new = new_place[known]
-    fixed = float((new == known).mean())
-    tau = None
-    if len(new) > 1:
-        signs = np.sign(new[None, :] - new[:, None])
-        tau = float(signs[np.triu_indices(len(new), 1)].mean())
-    both = np.flatnonzero((new_place[:-1] >= 0) & (new_place[1:] >= 0))
-    kept = float((new_place[both + 1] == new_place[both] + 1).mean()) if len(both) else None
-    return tau, fixed, kept
+class _Shuffled(NamedTuple):
+    place: int  # in the sample
+    before_N: Ids
+    after: list[Ids]  # the store's, then the expectation's
+
+
+def _measures(
+    compared: dict[int, list[_Shuffled]], repeats: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The measures of the store and of the expectation, in the order of the sample."""
+    places, measured = [], []
+    for length, sentences in compared.items():
+        at_once = max(1, _COMPARED_AT_ONCE // ((1 + repeats) * length**2))
+        for start in range(0, len(sentences), at_once):
+            some = sentences[start : start + at_once]
+            before_SN = np.repeat([s.before_N for s in some], 1 + repeats, axis=0)
+            after_SN = np.concatenate([s.after for s in some])
+            places += [s.place for s in some]
+            measured.append(_compare(before_SN, after_SN).reshape(len(some), 1 + repeats, -1))
+    if not places:
+        return np.zeros((0, len(MEASURES))), np.zeros((0, repeats, len(MEASURES)))
+    all_SRM = np.concatenate(measured)[np.argsort(places)]
+    return all_SRM[:, 0], all_SRM[:, 1:]
+
+
+def _compare(before_SN: npt.NDArray[Any], after_SN: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Tau, fixed and kept bigrams (S, M) of sentences of one length; NaN where there is nothing."""
+    old_SN, new_SN = np.argsort(before_SN, axis=1), np.argsort(after_SN, axis=1)
+    sorted_SN = np.take_along_axis(before_SN, old_SN, axis=1)
+    differs_SN = np.ones((len(before_SN), before_SN.shape[1] + 1), bool)
+    differs_SN[:, 1:-1] = sorted_SN[:, 1:] != sorted_SN[:, :-1]
+    # The same pieces sorted: one that occurs once is at the same rank before and after.
+    place_SN, known_SN = np.empty_like(new_SN), np.empty(new_SN.shape, bool)
+    np.put_along_axis(place_SN, old_SN, new_SN, axis=1)
+    np.put_along_axis(known_SN, old_SN, differs_SN[:, 1:] & differs_SN[:, :-1], axis=1)
+
+    earlier, later = np.triu_indices(before_SN.shape[1], 1)
+    pairs_SP = known_SN[:, earlier] & known_SN[:, later]
+    signs_SP = np.sign(place_SN[:, later] - place_SN[:, earlier])
+    stays_SN = place_SN == np.arange(before_SN.shape[1])
+    both_SN = known_SN[:, 1:] & known_SN[:, :-1]
+    follows_SN = place_SN[:, 1:] == place_SN[:, :-1] + 1
+    chosen = ((signs_SP, pairs_SP), (stays_SN, known_SN), (follows_SN, both_SN))
+    sums_MS = np.array([(values * wanted).sum(axis=1) for values, wanted in chosen], np.float64)
+    counts_MS = np.array([wanted.sum(axis=1) for _, wanted in chosen])
+    with np.errstate(invalid="ignore"):
+        return (sums_MS / counts_MS).T

@@ -172,6 +172,11 @@ def say_what_is_run(plan: Plan, typed: PretrainConfig) -> None:
         processes, "" if processes == 1 else "es",
         f", ZeRO stage {config.zero_stage}" if config.zero_stage else "",
     )  # fmt: skip
+    warn_of_slow_arithmetic(config)
+
+
+def warn_of_slow_arithmetic(config: PretrainConfig) -> None:
+    """Say it where `--precision` asks for what the processor has to emulate."""
     if config.precision == "bf16" and config.device == "cpu":
         warn_of_slow_bf16()
 

@@ -28,7 +28,14 @@ from bbert.pretrain.checkpoint import (
 )
 from bbert.pretrain.config import PretrainConfig, known
 from bbert.pretrain.metrics import LossNotFinite
-from bbert.pretrain.plan import STAGE, Plan, make_plan, may_use_gpu, say_what_is_run
+from bbert.pretrain.plan import (
+    STAGE,
+    Plan,
+    make_plan,
+    may_use_gpu,
+    say_what_is_run,
+    warn_of_slow_arithmetic,
+)
 from bbert.pretrain.process_group import (
     ProcessGroup,
     count_gpus,
@@ -86,6 +93,7 @@ def _dry_run(config: PretrainConfig) -> DryRun:
     from bbert.pretrain.estimate import estimates
 
     plan = make_plan(config)
+    warn_of_slow_arithmetic(plan.config)
     return DryRun(plan.config, plan.final, estimates(plan))
 
 

@@ -94,6 +94,12 @@ def test_the_same_text_gives_the_same_vocabulary(tmp_path: Path) -> None:
     assert train(tmp_path / "b", ("en", "es"), 600, "joint", seed=1) != first
 
 
+def test_a_comma_in_the_folders_name_is_no_end(tmp_path: Path) -> None:
+    """SentencePiece reads `input` as a list of files."""
+    expected = train(tmp_path / "a", ("en", "es"), 600, "joint")
+    assert train(tmp_path / "a,b", ("en", "es"), 600, "joint") == expected
+
+
 def test_frequent_words_are_entries(tmp_path: Path) -> None:
     """SentencePiece on its own leaves out words that begin no other word, and punctuation."""
     vocabulary = train(tmp_path, ("en",), 500, "joint", num_documents=200)

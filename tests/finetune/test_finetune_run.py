@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
@@ -20,6 +21,7 @@ from sklearn.metrics import accuracy_score
 from tiny_models import save_run
 from tiny_task_files import ner_sentences, write_columns
 
+from bbert import processor_precision
 from bbert.cli import main
 from bbert.finetune.tasks import load_task
 
@@ -358,6 +360,17 @@ def test_dry_run_writes_nothing(bert: Path, ner_data: Path, work: Path, capsys):
     assert "learning_rate: 3.0e-05" in shown
     assert "memory: about" in shown
     assert not work.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in bf16")
+@pytest.mark.parametrize(("flag", "warned"), [("avx2", True), ("avx512_bf16", False)])
+def test_emulated_bf16_is_warned_of(
+    bert: Path, ner_data: Path, work: Path, capsys, monkeypatch, flag: str, warned: bool
+):
+    monkeypatch.setattr(processor_precision, "_flags", lambda _: {flag})
+    typed = ["finetune", "--model", str(bert), "--data", str(ner_data), "--precision", "bf16"]
+    assert main([*typed, "--work", str(work), "--dry-run"]) == 0
+    assert ("emulates it" in capsys.readouterr().err) == warned
 
 
 def test_the_sample_is_used_and_named(bert: Path, ner_data: Path, tmp_path: Path, work, capsys):

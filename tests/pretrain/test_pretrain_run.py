@@ -11,6 +11,7 @@ import pytest
 from commands import Command
 from tiny_corpus import build_tiny_corpus
 
+from bbert import processor_precision
 from bbert.cli import main
 from bbert.pretrain.metrics_log import read_metrics
 from bbert.run_directory import RunDirectory
@@ -89,6 +90,18 @@ def test_it_says_what_it_took_and_what_came_out(trained: tuple[Path, str]):
     assert "[" not in lines[0]
     assert "DeepSpeed" not in trained[1]
     assert "validation perplexity, en " in trained[1]
+
+
+@pytest.mark.parametrize(("flag", "warned"), [("avx2", True), ("amx_bf16", False)])
+def test_emulated_bf16_is_warned_of(
+    trained: tuple[Path, str], capsys, monkeypatch, flag: str, warned: bool
+):
+    monkeypatch.setattr(processor_precision, "_flags", lambda _: {flag})
+    typed = ["pretrain", "--work", str(trained[0]), "--device", "cpu", "--precision", "bf16"]
+    assert main([*typed, *SMALL, "--dry-run"]) == 0
+    assert ("emulates it" in capsys.readouterr().err) == warned
+    assert main([*typed[:-1], "fp32", *SMALL, "--dry-run"]) == 0
+    assert "emulates it" not in capsys.readouterr().err
 
 
 def test_again_is_up_to_date(trained: tuple[Path, str], capsys: pytest.CaptureFixture[str]):
