@@ -38,6 +38,8 @@ from typing import Any
 
 from machine import processor_name, wait
 
+from bbert.pretrain.matrix_peak import matrix_peak
+
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -337,23 +339,6 @@ def loader_rate(corpus: Path, rows: int, seq_len: int) -> float:
         number += 1
         source.batch(number)
     return number * rows * seq_len / (time.perf_counter() - started)
-
-
-def matrix_peak(precision: str, device: str) -> float:
-    """Operations a second of the fastest of a few large matrix products."""
-    import torch
-
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    best = 0.0
-    for size in (1024, 2048) if device == "cpu" else (4096, 8192):
-        a = torch.randn(size, size, device=device, dtype=dtype)
-        for _ in range(6):
-            wait(device)
-            started = time.perf_counter()
-            _ = a @ a
-            wait(device)
-            best = max(best, 2 * size**3 / (time.perf_counter() - started))
-    return best
 
 
 def write_random_corpus(folder: Path, vocab_size: int, num_tokens: int) -> Path:

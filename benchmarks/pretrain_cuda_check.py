@@ -43,7 +43,9 @@ from statistics import median
 from typing import Any
 
 from machine import wait
-from pretrain import MASKED, MODELS, Maker, matrix_peak, write_random_corpus
+from pretrain import MASKED, MODELS, Maker, write_random_corpus
+
+from bbert.pretrain.matrix_peak import matrix_peak
 
 HEAD_SIZES = (64, 384, 768)
 STEPS_COMPARED = 8
