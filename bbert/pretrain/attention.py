@@ -69,16 +69,14 @@ class SelfAttention(nn.Module):
             )
         return self.output(context_BHQD.transpose(1, 2).flatten(2))
 
-    def _query_key_value(
-        self, hidden_BTE: Tensor, asking_BQE: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _query_key_value(self, hidden_BTE: Tensor, asking_BQE: Tensor | None) -> tuple[Tensor, ...]:
         if asking_BQE is None:
-            return self._by_heads(self.query_key_value(hidden_BTE), 3)  # type: ignore[return-value]
+            return self._by_heads(self.query_key_value(hidden_BTE), 3)
         weight, bias = self.query_key_value.weight, self.query_key_value.bias
         width = asking_BQE.shape[-1]
         queries_BQE = functional.linear(asking_BQE, weight[:width], bias[:width])
         keys_values_BTx = functional.linear(hidden_BTE, weight[width:], bias[width:])
-        return (*self._by_heads(queries_BQE, 1), *self._by_heads(keys_values_BTx, 2))  # type: ignore[return-value]
+        return (*self._by_heads(queries_BQE, 1), *self._by_heads(keys_values_BTx, 2))
 
     def _by_heads(self, fused_BTx: Tensor, number: int) -> tuple[Tensor, ...]:
         """`number` tensors (B, H, T, D) that lie side by side in the last dimension."""

@@ -163,13 +163,9 @@ class BertForPretraining(nn.Module):
         wanted_BQ = masked_positions_BK
         if self.nsp_head is not None:
             wanted_BQ = functional.pad(wanted_BQ, (1, 0))  # the first position, then the predicted
-        everywhere = wanted_BQ.shape[1] >= input_ids_BT.shape[1]
         hidden_BQE = self.encode(
-            input_ids_BT, segment_ids_BT, attention_mask_BT, row_keys_B,
-            None if everywhere else wanted_BQ,
-        )[-1]  # fmt: skip
-        if everywhere:
-            hidden_BQE = at_positions(hidden_BQE, wanted_BQ)
+            input_ids_BT, segment_ids_BT, attention_mask_BT, row_keys_B, wanted_BQ
+        )[-1]
         masked_ME = hidden_BQE[:, -masked_positions_BK.shape[1] :].flatten(0, 1)
         labels_M, languages_M = masked_labels_BK.flatten(), masked_languages_BK.flatten()
         if not (self.static_shapes or masked_ME.is_cuda or torch.compiler.is_compiling()):

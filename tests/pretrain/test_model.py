@@ -196,7 +196,6 @@ def test_the_last_layer_at_some_positions_is_that_of_all(depth: int, dropout: fl
 
 @pytest.mark.parametrize("slots", [23, 24, 60])
 def test_as_many_slots_as_positions_make_no_difference(slots: int):
-    """Then the last layer is computed everywhere, which is cheaper."""
     model, arguments = perturbed(SMALL), inputs(SMALL, slots=slots)
     outputs, expected = model(**arguments), slow_losses(model, arguments)
     for name, value in outputs.items():
