@@ -23,9 +23,10 @@ class Draw:
     def __init__(self, items: Sequence, weights: Sequence[float]) -> None:
         self.items = items
         self.cumulative = list(accumulate(weights))
+        self.total = self.cumulative[-1]
 
     def __call__(self, random: Random):
-        return self.items[bisect(self.cumulative, random.random() * self.cumulative[-1])]
+        return self.items[bisect(self.cumulative, random.random() * self.total)]
 
 
 @cache

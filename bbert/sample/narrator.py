@@ -14,6 +14,10 @@ from bbert.sample.draw import Draw, slot, zipf
 from bbert.sample.people import PEOPLE, Person
 
 DESCRIBED = world.NOUNS[: -len(world.CLASSES["general"])]  # nouns that have properties
+# Draws that every other clause needs: `zipf` would hash all the items again to find them.
+ANYBODY = zipf(PEOPLE)
+ANYTHING_DESCRIBED = zipf(DESCRIBED)
+VERBS = {frame: zipf(tuple(verbs)) for frame, verbs in world.VERBS_OF_FRAME.items()}
 
 
 class Narrator:
@@ -34,7 +38,7 @@ class Narrator:
 
     def person(self, person: Person | None = None, full: float = 0.4) -> NounPhrase:
         """Name a person (a random one by default): full name, first name or surname."""
-        person = person or zipf(PEOPLE)(self.random)
+        person = person or ANYBODY(self.random)
         kind = self.random.random()
         first = person.first if kind < full or kind > full + (1 - full) * 0.3 else ""
         surname = person.surname if kind < full + (1 - full) * 0.3 else ""
@@ -56,7 +60,7 @@ class Narrator:
         return NounPhrase("organisation" if concept in world.ORGANISATIONS else "place", concept)
 
     def definite(self, phrase: NounPhrase) -> NounPhrase:
-        return phrase._replace(definite=True)
+        return phrase if phrase.definite else phrase._replace(definite=True)
 
     def fill(self, options: tuple[str, ...], partner: str) -> NounPhrase:
         return self.entity(slot(options, partner)(self.random))
@@ -70,34 +74,34 @@ class Narrator:
     def of_frame(self, frame: str, subject: NounPhrase | None = None, verb: str = "") -> Clause:
         """A clause of one frame, its open slots filled at random."""
         if frame == "property":
-            noun = zipf(DESCRIBED)(self.random)
+            noun = ANYTHING_DESCRIBED(self.random)
             return self.property(subject or NounPhrase("noun", noun))
         if frame == "location":
             subject = subject or self.definite(self.fill(("building", "animal", "thing"), "where"))
             place = self.fill(("city", "garden", "house"), subject.head)
             return Clause(frame, subject, relation="in", place=place)
-        verbs = world.VERBS_OF_FRAME[frame]
-        verb = verb or zipf(tuple(verbs))(self.random)
-        slots = verbs[verb]
+        verb = verb or VERBS[frame](self.random)
+        slots = world.VERBS_OF_FRAME[frame][verb]
         subject = subject or self.fill(slots[0], verb + " by")
         if subject.head in world.MASS_NOUNS or self.chance(0.3):
             subject = self.definite(subject)
-        clause = Clause(frame, subject, verb)
+        thing = second = recipient = place = None
+        relation = ""
         if frame in ("transitive", "transfer"):
-            clause = clause._replace(object=self.fill(slots[1], verb))
+            thing = self.fill(slots[1], verb)
         if frame == "transitive" and self.chance(0.08):
             other = self.fill(slots[1], verb)
-            if clause.object and other.head != clause.object.head:
-                clause = clause._replace(second_object=other)
+            if thing and other.head != thing.head:
+                second = other
         elif frame == "transfer":
-            clause = clause._replace(recipient=self.fill(slots[2], verb + " to"))
+            recipient = self.fill(slots[2], verb + " to")
         elif frame == "dwell":
             relation = "near" if self.chance(0.12) else "in"
             place = self.definite(self.fill(slots[1], verb))
-            clause = clause._replace(relation=relation, place=place)
         elif frame == "motion":
             place = self.definite(self.fill(slots[2], verb))
-            clause = clause._replace(relation=slots[1], place=place)
+            relation = slots[1]
+        clause = Clause(frame, subject, verb, thing, second, recipient, relation, place)
         return self.modified(clause)
 
     def property(self, subject: NounPhrase) -> Clause:
