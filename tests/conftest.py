@@ -24,6 +24,16 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded sample of seed 0, as `bbert sample` writes it; written once for all rooms."""
+    from bbert.sample.write import write_sample
+
+    folder = tmp_path_factory.mktemp("sample") / "sample"
+    assert write_sample(folder, seed=0)
+    return folder
+
+
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty work folder that the commands use."""

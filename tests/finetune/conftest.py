@@ -78,13 +78,3 @@ def xlm_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_models import save_xlm_roberta
 
     return save_xlm_roberta(tmp_path_factory.mktemp("models") / "tiny-xlmr", WORDS)
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded sample, as `bbert sample` writes it."""
-    from bbert.sample.write import write_sample
-
-    folder = tmp_path_factory.mktemp("sample") / "sample"
-    write_sample(folder)
-    return folder

@@ -67,8 +67,9 @@ def command(folder: Path, work: Path) -> list[str]:
     return [sys.executable, "-c", program, "reproduce", "k2020", "--work", str(work)]
 
 
-def test_stopped_resumed_and_a_failing_cell_leaves_the_others(tiny_pipelines, tmp_path):
+def test_stopped_resumed_and_a_failing_cell_leaves_the_others(tiny_pipelines, sample, tmp_path):
     work = tmp_path / "work"
+    shutil.copytree(sample, work / "sample")  # not what is tested here, and seconds to write
     arguments = command(tiny_pipelines, work)
     environment = {**os.environ, "COLUMNS": "160"}
     process = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
