@@ -163,11 +163,8 @@ def _pretraining(
     if preset in plan.scale.presets:
         others = {k: v for k, v in pretrain_options.items() if k != "preset"}
         pretrain_options = {**others, **plan.scale.presets[preset]}
-    usual = dict(plan.scale.pretrain)
-    if "hidden" in pretrain_options:  # the scale's width belongs to its own hidden size
-        usual.pop("intermediate", None)
-    pretrain_options = _other(pretrain_options, usual, PretrainConfig)
-    options = {**usual, **pretrain_options}
+    pretrain_options = _other(pretrain_options, plan.scale.pretrain, PretrainConfig)
+    options = {**plan.scale.pretrain, **pretrain_options}
     words = [_label(corpus), *_words(pretrain_options), f"seed{seed}"]
     options = {**options, "seed": seed, "corpus": corpus.name}
     return plan.add(_job("pretrain", words, options, (corpus,)))

@@ -74,16 +74,6 @@ def test_every_claim_has_pairs_to_compare(recipe):
     assert all(d.verdict == "not run" for claim in claims for d in claim.differences)
 
 
-def test_the_scales_width_is_not_that_of_a_preset_with_a_hidden_size_of_its_own():
-    assert SAMPLE.pretrain["intermediate"] == 128
-    jobs = make_plan([RECIPES["k2020"]["2"], RECIPES["k2020"]["4"]], SAMPLE, None).jobs.values()
-    models = [job.options for job in jobs if job.stage == "pretrain"]
-    assert any("hidden" in options for options in models)
-    assert any("hidden" not in options for options in models)
-    for options in models:
-        assert options.get("intermediate") == (None if "hidden" in options else 128)
-
-
 def test_every_size_has_a_random_encoder_of_its_own():
     plan = make_plan([RECIPES["k2020"]["4"]], SAMPLE, None)
     (table,) = plan.tables
