@@ -30,6 +30,7 @@ class Group(ProcessGroup):
         if self.leads:
             (folder / "saying").write_text(json.dumps(value))
             (folder / "saying").rename(file)
+            time.sleep(float(os.environ.get("LEADER_IS_LATE", "0")))
         while not file.exists():
             time.sleep(0.01)
         return json.loads(file.read_text())
@@ -85,7 +86,10 @@ def test_a_failure_is_passed_on(tmp_path: Path):
     assert ends(processes[1])[0] == 0
 
 
-def test_an_end_in_good_order_alarms_nobody(tmp_path: Path):
+@pytest.mark.parametrize("seconds_late", ["0", "1"])
+def test_an_end_in_good_order_alarms_nobody(seconds_late: str, tmp_path: Path, monkeypatch):
+    """Nor does one that comes before the leading process has listened at all."""
+    monkeypatch.setenv("LEADER_IS_LATE", seconds_late)
     early = "line.end()\n"
     late = "print(line.lost(2), file=sys.stderr)\nline.end()\n"
     processes = start(tmp_path, late, early, late)
