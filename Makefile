@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := wikiextractor,dev
 STAMP := $(VENV)/.set-up
+WORKERS ?= 2
 
 .PHONY: help setup demo test test-all check docs clean
 
 help:
 	@echo "make demo      the whole job on the embedded sample, with all set-up"
-	@echo "make test      all set-up, then the tests"
+	@echo "make test      all set-up, then the tests, two files at a time (WORKERS=8: eight)"
 	@echo "make test-all  the slow tests too"
 	@echo "make check     formatter, linter, type checker"
 	@echo "make docs      the documentation with example reports, as a site in site/"
@@ -32,7 +33,7 @@ demo: $(STAMP)
 	$(BIN)/bbert demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -m "not gpu"
