@@ -151,7 +151,7 @@ def _send(connection: socket.socket, message: dict[str, Any]) -> None:
 
 
 def _first_line(connection: socket.socket) -> bytes:
-    """One line and not a byte more: what comes after it, perhaps the end already, is for `_watch`."""
+    """One line and not a byte more: what follows, perhaps the end already, is for `_watch`."""
     line = b""
     while not line.endswith(b"\n") and len(line) < _LONGEST_HELLO:
         byte = connection.recv(1)
