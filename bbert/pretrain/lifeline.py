@@ -151,13 +151,17 @@ def _send(connection: socket.socket, message: dict[str, Any]) -> None:
 
 
 def _first_line(connection: socket.socket) -> bytes:
-    """One line and not a byte more: what follows, perhaps the end already, is for `_watch`."""
+    """One line and not a byte more: what follows, perhaps the end already, is for `_watch`.
+
+    Less where a stranger says no more, or says nothing in time.
+    """
     line = b""
-    while not line.endswith(b"\n") and len(line) < _LONGEST_HELLO:
-        byte = connection.recv(1)
-        if not byte:
-            break
-        line += byte
+    with suppress(OSError):
+        while not line.endswith(b"\n") and len(line) < _LONGEST_HELLO:
+            byte = connection.recv(1)
+            if not byte:
+                break
+            line += byte
     return line
 
 
