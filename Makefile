@@ -32,6 +32,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/bbert demo
 
+# A file stays with one worker, for its fixtures; in the order of the rooms the longest files are not last.
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

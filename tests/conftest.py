@@ -27,7 +27,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedded sample of seed 0, as `bbert sample` writes it; written once for all rooms."""
+    """The embedded sample of seed 0, as `bbert sample` writes it; once a worker, for all rooms."""
     from bbert.sample.write import write_sample
 
     folder = tmp_path_factory.mktemp("sample") / "sample"

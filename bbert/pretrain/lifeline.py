@@ -21,7 +21,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from bbert.pretrain.meeting import listen
+from bbert.pretrain.meeting import listen, read_message, write_message
 from bbert.pretrain.process_group import ProcessGroup
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ SECONDS_TO_END = 20.0
 
 _SECONDS_TO_CONNECT = 60.0
 _PROBES = 5
-_LONGEST_HELLO = 4096  # bytes
 _END = "the same command goes on from the last checkpoint"
 
 
@@ -77,7 +76,7 @@ class Lifeline:
             while len(self._others) < self._group.size - 1:
                 connection, _ = listener.accept()
                 connection.settimeout(_SECONDS_TO_CONNECT)
-                hello = _receive(_first_line(connection))
+                hello = read_message(connection)
                 if hello.get("key") == key:
                     _keep_alive(connection)
                     self._others[connection] = int(hello["rank"]), str(hello["host"])
@@ -147,22 +146,7 @@ def _keep_alive(connection: socket.socket) -> None:
 
 def _send(connection: socket.socket, message: dict[str, Any]) -> None:
     with suppress(OSError):  # it is gone, which is no news
-        connection.sendall(json.dumps(message).encode() + b"\n")
-
-
-def _first_line(connection: socket.socket) -> bytes:
-    """One line and not a byte more: what follows, perhaps the end already, is for `_watch`.
-
-    Less where a stranger says no more, or says nothing in time.
-    """
-    line = b""
-    with suppress(OSError):
-        while not line.endswith(b"\n") and len(line) < _LONGEST_HELLO:
-            byte = connection.recv(1)
-            if not byte:
-                break
-            line += byte
-    return line
+        write_message(connection, message)
 
 
 def _receive(line: bytes) -> dict[str, Any]:

@@ -88,9 +88,9 @@ def _wait_for_others(group: ProcessGroup, run: str, port: int, deadline: float) 
                 ) from None
             with guest:
                 guest.settimeout(_SECONDS_TO_ANSWER)
-                hello = _read(guest)
+                hello = read_message(guest)
                 if hello.get("run") == run and hello.get("rank") in missing:
-                    _write(guest, {"store": store.port})
+                    write_message(guest, {"store": store.port})
                     missing.discard(hello["rank"])
                     here = guest.getsockname()[0].removeprefix("::ffff:")
                     local = local if is_loopback(here) else here
@@ -131,8 +131,8 @@ def _go_to_leader(
         for candidate in range(port, port + NUM_PORTS):
             try:
                 with socket.create_connection((address, candidate), _SECONDS_TO_ANSWER) as leader:
-                    _write(leader, {"run": run, "rank": group.rank})
-                    answer = _read(leader)
+                    write_message(leader, {"run": run, "rank": group.rank})
+                    answer = read_message(leader)
                     here = leader.getsockname()[0]
             except OSError as error:
                 problem = error.strerror or str(error)
@@ -153,14 +153,16 @@ def _run_key(group: ProcessGroup) -> str:
     return hashlib.sha256(json.dumps([group.size, arguments, job]).encode()).hexdigest()
 
 
-def _write(connection: socket.socket, message: dict[str, Any]) -> None:
+def write_message(connection: socket.socket, message: dict[str, Any]) -> None:
+    """Send it as one line of JSON."""
     connection.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _read(connection: socket.socket) -> dict[str, Any]:
-    """One line of JSON; {} where a stranger says something else or nothing."""
+def read_message(connection: socket.socket) -> dict[str, Any]:
+    """One line of JSON, and not a byte of what follows it; {} where a stranger says something else
+    or, until the connection's timeout, nothing."""
     try:
-        with connection.makefile("rb") as lines:
+        with connection.makefile("rb", buffering=0) as lines:
             content = json.loads(lines.readline(_MAX_LINE_BYTES))
     except (OSError, ValueError):
         return {}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bbert.sample import world
 from bbert.sample.clause import Clause, NounPhrase
 from bbert.sample.draw import Draw, zipf
-from bbert.sample.narrator import Narrator
+from bbert.sample.narrator import ANYBODY, Narrator
 from bbert.sample.people import PEOPLE, Person
 
 SECTIONS = {  # the headings of an article, after a first section that has none
@@ -62,7 +62,7 @@ class Reporter(Narrator):
         """One article; all its clauses belong to the narrator's part of the sample."""
         kind = TOPICS(self.random)
         if kind == "person":
-            plot = self.about_person(zipf(PEOPLE)(self.random))
+            plot = self.about_person(ANYBODY(self.random))
         elif kind == "place":
             plot = self.about_city(zipf(world.CITIES)(self.random))
         elif kind == "noun":
