@@ -87,7 +87,7 @@ def select_finished(work: Path, names: Sequence[str], further: Sequence[str]) ->
     folders = [work / STAGE_FOLDERS[stage] for stage in ("finetune", "probe")]
     complete = [n for n in names if any((f / n / "manifest.json").is_file() for f in folders)]
     if not complete:
-        raise InputError(f"none of the {len(names)} runs of the plan is complete in {folders[0]}")
+        raise InputError(f"none of the {len(names)} runs of the plan is complete in {work}")
     return select_runs(work, (*complete, *further))
 
 

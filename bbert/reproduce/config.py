@@ -31,6 +31,9 @@ class ReproduceConfig(StageConfig):
     """Folder with the files that the scale needs; the sample needs none."""
     list: Switch = field(default=False, metadata=EXECUTION)
     """Show which tables have a recipe, what each costs and what was run here; run nothing."""
+    rehearse: Switch = field(default=False, metadata=EXECUTION)
+    """Run every command of the plan on its real files, but with few steps and examples and one
+    seed, below WORK/rehearsal: what would fail after hours shows in minutes."""
     cores: int | None = field(default=None, metadata=EXECUTION)
     """Processors to use; all without it."""
     profile: Path | None = field(default=None, metadata=EXECUTION)

@@ -16,7 +16,7 @@ from typing import Any
 
 from bbert.errors import InputError
 from bbert.reproduce.cells import cells_of, learned_from, left_out
-from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe
+from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe, fill
 from bbert.reproduce.scale import Scale
 
 _COMMANDS = {"corpus": "corpus build", "pretrain": "pretrain", "finetune": "finetune"}
@@ -106,10 +106,6 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
     }  # fmt: skip
 
 
-def _as_list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
 def _kind(plan: Plan, models: Mapping[int, Job]) -> Iterator[str]:
     """What tells random encoders apart: architecture and word-pieces, or which model made
     elsewhere."""
@@ -181,7 +177,10 @@ def _corpus(plan: Plan, chosen: Mapping[str, Any], data: Path | None) -> Job:
         if kind is not None and data is not None:
             files[kind] += [f"{source}={data / needed.patterns[0].format(language=source)}"
                             for source in dict.fromkeys(map(_source_of, languages))]  # fmt: skip
-    options = {**plan.scale.corpus, **chosen, **{k: v for k, v in files.items() if v}}
+    of_scale = dict(plan.scale.corpus)
+    if chosen.get("tokenization", "wordpiece") != "wordpiece":
+        of_scale.pop("vocab_size", None)  # which counts word-pieces: there are fewer characters
+    options = {**of_scale, **chosen, **{k: v for k, v in files.items() if v}}
     words = ["-".join(languages), *_words({k: v for k, v in chosen.items() if k != "languages"})]
     return plan.add(_job("corpus", words, options, ()))
 
@@ -254,10 +253,7 @@ def _other(chosen: Mapping[str, Any], of_scale: Mapping[str, Any], command: type
 
 
 def _filled_in(options: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
-    return {
-        key: [str(item).replace("{data}", str(data)) for item in _as_list(value)]
-        for key, value in options.items()
-    }
+    return fill(options, {"data": str(data)})
 
 
 def _job(

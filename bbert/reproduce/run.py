@@ -7,17 +7,20 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bbert.errors import InputError, RunFailed
 from bbert.reproduce.config import ReproduceConfig
-from bbert.reproduce.cost import Cost, cost_of, refuse_missing_data, refuse_too_little_disk
+from bbert.reproduce.cost import Cost, cost_of, refuse_too_little_disk
 from bbert.reproduce.listing import listing
+from bbert.reproduce.missing_files import refuse_missing_data
 from bbert.reproduce.plan import Plan, make_plan
 from bbert.reproduce.profile import in_containers
 from bbert.reproduce.recipe import TableRecipe, load_recipes
+from bbert.reproduce.rehearsal import FOLDER as REHEARSAL_FOLDER
+from bbert.reproduce.rehearsal import rehearsed
 from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
 from bbert.reproduce.workflow import run_workflow
@@ -69,6 +72,9 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     """Plan, run and report the tables that `config` names."""
     folder = pipelines_folder()
     scale = load_scale(folder / "scales", config.scale).with_seeds(config.seed, config.seeds)
+    if config.rehearse:
+        scale = rehearsed(scale)
+        config = replace(config, work=config.work / REHEARSAL_FOLDER)
     recipes = load_recipes(folder / "recipes", scale)
     chosen = chosen_tables(recipes, config.paper, config.table)
     if config.list:
@@ -95,11 +101,9 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     failed = run_workflow(
         plan, written, config.work, folder / "Snakefile", cores, gpus, config.profile
     )
-    return Reproduced(
-        _report(config, name, written.tables),
-        {key: log for key in failed if (log := log_of(config.work, plan.jobs[key])).is_file()},
-        sum(not log_of(config.work, plan.jobs[key]).is_file() for key in failed),
-    )
+    logs = {key: log for key in failed if (log := log_of(config.work, plan.jobs[key])).is_file()}
+    report = _report(config, name, written.tables, logs)
+    return Reproduced(report, logs, num_waiting=len(failed) - len(logs))
 
 
 def chosen_tables(
@@ -140,7 +144,9 @@ def visible_gpus() -> int:
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
-def _report(config: ReproduceConfig, name: str, plan: Path) -> RunDirectory:
+def _report(
+    config: ReproduceConfig, name: str, plan: Path, failed: Mapping[str, Path]
+) -> RunDirectory:
     from bbert.report.config import ReportConfig
     from bbert.report.run import run as write_report
 
@@ -149,7 +155,9 @@ def _report(config: ReproduceConfig, name: str, plan: Path) -> RunDirectory:
             ReportConfig(work=config.work, name=name, plan=plan, quiet=config.quiet)
         )
     except InputError as error:
-        raise RunFailed(f"{error}; see {config.work / 'logs'}") from None
+        first, log = next(iter(failed.items()), ("the workflow", config.work / "logs"))
+        others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise RunFailed(f"{error}\n{first}{others} failed: see {log}") from None
     assert isinstance(report, RunDirectory)
     return report
 

@@ -17,7 +17,8 @@ import yaml
 
 from bbert.errors import InputError
 from bbert.reproduce.config import ReproduceConfig
-from bbert.reproduce.cost import cost_of, refuse_missing_data, refuse_too_little_disk
+from bbert.reproduce.cost import cost_of, refuse_too_little_disk
+from bbert.reproduce.missing_files import refuse_missing_data
 from bbert.reproduce.plan import make_plan
 from bbert.reproduce.recipe import load_recipes
 from bbert.reproduce.run import chosen_tables, default_name, run
@@ -141,6 +142,33 @@ def test_one_of_several_layouts_is_enough_and_further_test_sets_are_needed(tmp_p
     assert "udpos/*-es.tsv" not in after
     assert "domains/ugc" not in after
     assert f"{tmp_path}/domains/web" in after
+
+
+def test_a_split_that_the_folder_lacks_is_missed_before_anything_runs(tmp_path):
+    """A language may have files of a task and none to learn from."""
+    scale = load_scale(FOLDER / "scales", "small")
+    recipes = load_recipes(FOLDER / "recipes", scale)
+    plan = make_plan([recipes["pires2019"]["2"]], scale, tmp_path)
+    for folder, names in (
+        ("text", [f"{language}.txt" for language in ("en", "es", "hi", "ru")]),
+        ("udpos", ["train-en.tsv", "dev-en.tsv", "train-es.tsv", "dev-es.tsv", "test-es.tsv",
+                   "dev-hi.tsv", "train-ru.tsv"]),
+    ):  # fmt: skip
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).touch()
+    with pytest.raises(InputError) as error:
+        refuse_missing_data(plan, tmp_path)
+    head, *lines = str(error.value).splitlines()
+    assert head == "--scale small: 2 files are missing"
+    assert lines[0].startswith(
+        f"{tmp_path}/udpos: no test or dev file of task pos for language 'ru'"
+    )
+    assert lines[1].startswith(f"{tmp_path}: no train file of task pos for language 'hi'")
+    assert all("udpos of XTREME" in line for line in lines)
+    for name in ("test-ru.tsv", "train-hi.tsv"):
+        (tmp_path / "udpos" / name).touch()
+    refuse_missing_data(plan, tmp_path)
 
 
 def test_a_plan_that_does_not_fit_on_the_disk_is_refused_before_it_starts(tmp_path, monkeypatch):

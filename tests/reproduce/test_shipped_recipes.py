@@ -275,3 +275,15 @@ def test_a_damaged_recipe_is_refused_with_file_and_table(tmp_path, changes, word
         _recipe(tmp_path, **changes)
     assert words in str(error.value)
     assert "1" in _recipe(tmp_path)["k2020"]
+
+
+@pytest.mark.parametrize("name", ["small", "paper"])
+def test_characters_and_words_are_not_given_the_number_of_word_pieces(name, tmp_path):
+    """A text has a few hundred characters: a vocabulary of 16,000 would be refused."""
+    scale = load_scale(FOLDER / "scales", name)
+    recipe = load_recipes(FOLDER / "recipes", scale)["k2020"]["10"]
+    corpora = [j.options for j in make_plan([recipe], scale, tmp_path).jobs.values()
+               if j.stage == "corpus"]  # fmt: skip
+    sizes = {options.get("tokenization", "wordpiece"): options.get("vocab_size")
+             for options in corpora}  # fmt: skip
+    assert sizes == {"char": None, "word": None, "wordpiece": scale.corpus["vocab_size"]}

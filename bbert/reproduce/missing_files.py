@@ -1,0 +1,112 @@
+"""Files that a plan reads and that are not there, found before anything runs.
+
+Three looks: the files that the scale names for every language; the training and test sets that the
+recipes name; and, where a task has some file of a language, whether the splits are among them that
+its fine-tunings learn from and are tested on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bbert.errors import InputError
+from bbert.reproduce.plan import Job, Plan
+from bbert.reproduce.scale import NeededFiles
+
+
+def refuse_missing_data(plan: Plan, data: Path | None) -> None:
+    """Raise InputError naming the files that the scale needs and that are not below `data`."""
+    if not plan.scale.data:
+        return
+    if data is None:
+        raise InputError(f"--scale {plan.scale.name} reads files: give their folder with --data")
+    jobs = list(plan.jobs.values())
+    lines: dict[str, None] = {}  # each once, in order
+    named: set[tuple[str | None, ...]] = set()  # task, language and, where it has some, split
+    for needed in plan.scale.data:
+        for language in _languages(needed, jobs):
+            paths = [path.format(language=language) for path in needed.patterns]
+            if not any(match for path in paths for match in data.glob(path)):
+                shown = " or ".join(str(data / path) for path in paths)
+                lines[f"{shown} ({needed.size}): {needed.fetch}"] = None
+                named.add((needed.task, language))
+    for path, says in _named_sets(jobs).items():
+        if not (data / path).exists():
+            lines[f"{data / path}: {says}"] = None
+    of_task = {needed.task: needed for needed in plan.scale.data}
+    for job in jobs:
+        if job.stage == "finetune":
+            task = job.options["task"]
+            fetch = f"; {of_task[task].size}: {of_task[task].fetch}" if task in of_task else ""
+            for language, splits, says in _missing_splits(job, data):
+                if not named & {(task, language), (task, language, splits)}:
+                    lines[f"{says}{fetch}"] = None
+                    named.add((task, language, splits))
+    if not lines:
+        return
+    files = "1 file is" if len(lines) == 1 else f"{len(lines)} files are"
+    raise InputError("\n".join([f"--scale {plan.scale.name}: {files} missing", *lines]))
+
+
+def _languages(needed: NeededFiles, jobs: Iterable[Job]) -> dict[str, None]:
+    """The languages that the plan needs one kind of file in."""
+    from bbert.languages import Language
+
+    def source(language: str) -> str:
+        return Language.parse(language).source
+
+    languages: dict[str, None] = {}
+    for job in jobs:
+        if needed.task is not None and job.options.get("task") == needed.task:
+            named = [part for lang in job.options["eval_langs"] for part in lang.split("-")]
+            learned = job.options["train_lang"].split("+") if "train_lang" in job.options else []
+            languages.update(dict.fromkeys(map(source, [*learned, *named])))
+        elif (needed.as_text or needed.as_dump) and job.stage == "corpus":
+            languages.update(dict.fromkeys(map(source, job.options["languages"])))
+    return languages
+
+
+def _named_sets(jobs: Iterable[Job]) -> dict[Path, str]:
+    """The further training and test sets of a plan, by their place in the data folder."""
+    from bbert.finetune.evaluation_sets import parse_named_set
+
+    sets = {}
+    for job in jobs:
+        learned = [job.options["train_set"]] if "train_set" in job.options else []
+        for kind, texts in (("test", job.options.get("eval_set", ())), ("training", learned)):
+            for found in map(parse_named_set, texts):
+                says = f"a {kind} set in {found.language!r}, a file or a folder of task files"
+                sets[found.path] = f"{says} ({found.name})"
+    return sets
+
+
+def _missing_splits(job: Job, data: Path) -> Iterator[tuple[str, str, str]]:
+    """Language, split and description of all that a fine-tuning reads and would not find."""
+    from bbert.finetune.evaluation_sets import languages_of, training_languages
+    from bbert.finetune.recipes import preset
+    from bbert.finetune.tasks import load_task
+
+    options = job.options
+    task = load_task(options["task"])
+    values = preset(options.get("recipe"), task.name, False, options.get("head")) | dict(options)
+    learned = training_languages(options["train_lang"]) if "train_lang" in options else []
+    tested = [languages_of(name, task, "--eval-langs") for name in options["eval_langs"]]
+    wanted = [(language.source, ("train",)) for language in learned]
+    if values["selection"] == "best-dev":
+        wanted += [(language.source, ("dev",)) for language in learned]
+    wanted += [
+        (language.source, ("test", "dev")) for pair in tested for language in pair if language
+    ]
+    # As the command does: one folder for all, that of what comes first.
+    folders = [data, *(data / name for name in task.folders if (data / name).is_dir())]
+    first, splits = wanted[0]
+    chosen = [f for f in folders if any(task.find(f, first, split) for split in splits)][:1]
+    for language, splits in wanted:
+        if not any(task.find(f, language, split) for f in chosen or folders for split in splits):
+            place, sought = (chosen or [data])[0], " or ".join(splits)
+            says = (
+                f"{place}: no {sought} file of task {task.name} for language {language!r} "
+                f"(looked for {task.looked_for})"
+            )
+            yield language, sought, says
