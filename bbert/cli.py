@@ -152,6 +152,7 @@ def parse(name: str, arguments: Sequence[str]) -> Any:
     command = COMMANDS[name]
     module = import_module(f"{command.package}.{command.config_module}")
     config_class = getattr(module, command.config)
+    _refuse_lists_given_twice(config_class, arguments)
     default = None
     path = _value_of("--config", arguments)
     if path is not None and "config" in {f.name for f in fields(config_class)}:
@@ -288,6 +289,15 @@ def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
         if argument.startswith(flag + "="):
             return argument.split("=", 1)[1]
     return None
+
+
+def _refuse_lists_given_twice(config_class: type, arguments: Sequence[str]) -> None:
+    """`--table 3 --table 10` would be table 10 alone, and nobody would be told."""
+    given = [a.split("=", 1)[0] for a in arguments if a[:2] == "--"]
+    for field in fields(config_class):
+        flag = "--" + field.name.replace("_", "-")
+        if str(field.type).startswith("tuple[") and given.count(flag) > 1:
+            raise InputError(f"{flag} is given twice: put all its values after one {flag}")
 
 
 def _without_repeated(default: Any, arguments: Sequence[str]) -> Any:

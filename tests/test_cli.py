@@ -180,3 +180,22 @@ def test_configurations_import_without_torch(name: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("reproduce", ["k2020", "--table", "3", "--table", "10"]),
+        ("finetune", ["--eval-langs", "en", "--seeds", "2", "--eval-langs=es"]),
+        ("probe cka", ["--parallel", "en=a", "--parallel", "es=b"]),
+    ],
+)
+def test_a_list_given_twice_is_refused_not_halved(command, arguments):
+    with pytest.raises(InputError, match="is given twice: put all its values after one --"):
+        cli.parse(command, arguments)
+
+
+def test_a_list_in_one_place_and_a_repeatable_flag_are_accepted():
+    assert cli.parse("reproduce", ["k2020", "--table", "3", "10"]).table == ("3", "10")
+    twice = ["--dump", "en=a.xml", "--dump", "es=b.xml"]
+    assert cli.parse("corpus build", twice).dump == ("en=a.xml", "es=b.xml")

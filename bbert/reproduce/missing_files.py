@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bbert.errors import InputError
+from bbert.reproduce.job_languages import languages_of, source_of
 from bbert.reproduce.plan import Job, Plan
 from bbert.reproduce.scale import NeededFiles
 
@@ -50,20 +51,18 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
 
 
 def _languages(needed: NeededFiles, jobs: Iterable[Job]) -> dict[str, None]:
-    """The languages that the plan needs one kind of file in."""
-    from bbert.languages import Language
-
-    def source(language: str) -> str:
-        return Language.parse(language).source
-
+    """The languages that the plan needs one kind of file in; "" for a file of all languages."""
     languages: dict[str, None] = {}
     for job in jobs:
         if needed.task is not None and job.options.get("task") == needed.task:
-            named = [part for lang in job.options["eval_langs"] for part in lang.split("-")]
-            learned = job.options["train_lang"].split("+") if "train_lang" in job.options else []
-            languages.update(dict.fromkeys(map(source, [*learned, *named])))
+            languages.update(dict.fromkeys(languages_of([job.options])))
         elif (needed.as_text or needed.as_dump) and job.stage == "corpus":
-            languages.update(dict.fromkeys(map(source, job.options["languages"])))
+            languages.update(dict.fromkeys(map(source_of, job.options["languages"])))
+        elif needed.as_parallel:
+            given = job.options.get("parallel", ())
+            languages.update(dict.fromkeys(text.partition("=")[0] for text in given))
+        elif needed.as_wals and "wals" in job.options:
+            languages[""] = None
     return languages
 
 
@@ -83,7 +82,8 @@ def _named_sets(jobs: Iterable[Job]) -> dict[Path, str]:
 
 def _missing_splits(job: Job, data: Path) -> Iterator[tuple[str, str, str]]:
     """Language, split and description of all that a fine-tuning reads and would not find."""
-    from bbert.finetune.evaluation_sets import languages_of, training_languages
+    from bbert.finetune.evaluation_sets import languages_of as languages_named
+    from bbert.finetune.evaluation_sets import training_languages
     from bbert.finetune.recipes import preset
     from bbert.finetune.tasks import load_task
 
@@ -91,7 +91,7 @@ def _missing_splits(job: Job, data: Path) -> Iterator[tuple[str, str, str]]:
     task = load_task(options["task"])
     values = preset(options.get("recipe"), task.name, False, options.get("head")) | dict(options)
     learned = training_languages(options["train_lang"]) if "train_lang" in options else []
-    tested = [languages_of(name, task, "--eval-langs") for name in options["eval_langs"]]
+    tested = [languages_named(name, task, "--eval-langs") for name in options["eval_langs"]]
     wanted = [(language.source, ("train",)) for language in learned]
     if values["selection"] == "best-dev":
         wanted += [(language.source, ("dev",)) for language in learned]

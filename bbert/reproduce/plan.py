@@ -16,7 +16,9 @@ from typing import Any
 
 from bbert.errors import InputError
 from bbert.reproduce.cells import cells_of, learned_from, left_out
-from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe, fill
+from bbert.reproduce.files_of_probe import files_of_probe
+from bbert.reproduce.job_languages import languages_of, source_of
+from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe
 from bbert.reproduce.scale import Scale
 
 _COMMANDS = {"corpus": "corpus build", "pretrain": "pretrain", "finetune": "finetune"}
@@ -176,7 +178,7 @@ def _corpus(plan: Plan, chosen: Mapping[str, Any], data: Path | None) -> Job:
         kind = "text" if needed.as_text else "dump" if needed.as_dump else None
         if kind is not None and data is not None:
             files[kind] += [f"{source}={data / needed.patterns[0].format(language=source)}"
-                            for source in dict.fromkeys(map(_source_of, languages))]  # fmt: skip
+                            for source in dict.fromkeys(map(source_of, languages))]  # fmt: skip
     of_scale = dict(plan.scale.corpus)
     if chosen.get("tokenization", "wordpiece") != "wordpiece":
         of_scale.pop("vocab_size", None)  # which counts word-pieces: there are fewer characters
@@ -210,12 +212,15 @@ def probe_jobs(
     """
     jobs: list[Job] = []
     for wanted in recipe.probes:
-        options = {k: v for k, v in wanted.items() if k not in ("probe", "model", "beside")}
+        own = ("probe", "model", "beside", "languages")
+        options = {key: value for key, value in wanted.items() if key not in own}
         kind = wanted["probe"]
+        runs = [job for runs in tuned.values() for job in runs]
+        spoken = wanted.get("languages") or languages_of([job.options for job in runs])
+        options |= files_of_probe(plan.scale, kind, spoken, data)
         if "model" not in wanted:
             task = options.pop("task", "ner" if kind == "overlap" else None)
-            before = [job for runs in tuned.values() for job in runs
-                      if task in (None, job.options["task"])]  # fmt: skip
+            before = [job for job in runs if task in (None, job.options["task"])]
             options["runs"] = [job.name for job in before]
             task_words = [str(task)] if kind == "gap" else []
             if kind == "gap":
@@ -227,16 +232,16 @@ def probe_jobs(
             )
             continue
         if kind in PROBES_OF_A_MODEL:
-            options = {**_filled_in(plan.scale.probe, data), **options}
-        for seed, runs in tuned.items():
+            options = {**plan.scale.probe, **options}
+        for seed, of_seed in tuned.items():
             model = _named_model(plan, wanted["model"], seed, data)
             before = [model]
             given = {**options, "model": model.name, "seed": seed}
             if wanted.get("beside") == "transfer":
-                given["beside"] = [job.name for job in runs]
-                before += runs
+                given["beside"] = [job.name for job in of_seed]
+                before += of_seed
             elif kind == "portrait":
-                before += [*runs, *jobs]
+                before += [*of_seed, *jobs]
             jobs.append(
                 plan.add(_job("probe", [kind, recipe.key, f"seed{seed}"], given, before, kind))
             )
@@ -250,10 +255,6 @@ def _other(chosen: Mapping[str, Any], of_scale: Mapping[str, Any], command: type
     """
     usual = {field.name: field.default for field in fields(command)} | dict(of_scale)
     return {k: v for k, v in chosen.items() if k not in usual or usual[k] != v}
-
-
-def _filled_in(options: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
-    return fill(options, {"data": str(data)})
 
 
 def _job(
@@ -286,9 +287,3 @@ def _words(options: Mapping[str, Any]) -> Iterator[str]:
             yield str(value)
         else:
             yield f"{key.replace('_', '-')}-{'+'.join(map(str, items))}".replace("/", "_")
-
-
-def _source_of(language: str) -> str:
-    from bbert.languages import Language
-
-    return Language.parse(language).source

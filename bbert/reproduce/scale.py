@@ -20,8 +20,9 @@ class NeededFiles:
     """Files of one kind below `--data`: `path` is a pattern of `{language}`, or several, one
     of which is enough.
 
-    `as_text` and `as_dump` say that a corpus reads it; `task` that a fine-tuning does. `size` and
-    `fetch` tell a user what is missing and how to get it.
+    `as_text` and `as_dump` say that a corpus reads it, `task` that a fine-tuning does,
+    `as_parallel` that all probes which run a model do, and `as_wals` that the probe of typology
+    does. `size` and `fetch` tell a user what is missing and how to get it.
     """
 
     path: str | Sequence[str]
@@ -29,6 +30,8 @@ class NeededFiles:
     fetch: str
     as_text: bool = False
     as_dump: bool = False
+    as_parallel: bool = False
+    as_wals: bool = False
     task: str | None = None
 
     @property
@@ -41,9 +44,8 @@ class Scale:
     """The sizes of a reproduction.
 
     `models` are those that recipes call by name (mBERT); `probe` holds options of all probes that
-    run a model, with `{data}` for the folder of the files; `tables` replaces variables of a recipe
-    by what the scale has data or layers for; `seconds` and `megabytes` are what a run of each
-    stage costs.
+    run a model; `tables` replaces variables of a recipe by what the scale has data or layers for;
+    `seconds` and `megabytes` are what a run of each stage costs.
     """
 
     name: str

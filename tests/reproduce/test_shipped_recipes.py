@@ -11,8 +11,9 @@ import yaml
 
 from bbert.errors import InputError
 from bbert.report.published.cells import published
+from bbert.reproduce.missing_files import refuse_missing_data
 from bbert.reproduce.plan import make_plan
-from bbert.reproduce.recipe import fill, load_recipes
+from bbert.reproduce.recipe import PROBES_OF_A_MODEL, fill, load_recipes
 from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
 
@@ -287,3 +288,26 @@ def test_characters_and_words_are_not_given_the_number_of_word_pieces(name, tmp_
     sizes = {options.get("tokenization", "wordpiece"): options.get("vocab_size")
              for options in corpora}  # fmt: skip
     assert sizes == {"char": None, "word": None, "wordpiece": scale.corpus["vocab_size"]}
+
+
+@pytest.mark.parametrize("name", ["small", "paper"])
+def test_probes_of_real_data_are_given_their_files(name, tmp_path):
+    """Parallel text in the languages of the table's fine-tunings, WALS for typology."""
+    scale = load_scale(FOLDER / "scales", name)
+    recipes = load_recipes(FOLDER / "recipes", scale)
+    tables = [table for paper in recipes.values() for table in paper.values() if table.probes]
+    plan = make_plan(tables, scale, tmp_path)
+    for job in plan.jobs.values():
+        if job.probe in PROBES_OF_A_MODEL:
+            languages = [text.split("=")[0] for text in job.options["parallel"]]
+            assert len(languages) > 1
+            for beside in job.options.get("beside", ()):
+                tested = plan.jobs[f"finetune/{beside}"].options["eval_langs"]
+                assert set(languages) >= set(tested)
+        if job.probe == "typology":
+            assert job.options["wals"] == str(tmp_path / "wals" / "word_order.csv")
+    with pytest.raises(InputError) as error:
+        refuse_missing_data(plan, tmp_path)
+    assert f"{tmp_path}/wals/word_order.csv (1 MB)" in str(error.value)
+    parallel = {"small": "parallel/flores.hi", "paper": "ud/UD_*-PUD/hi_pud-ud-test.conllu"}[name]
+    assert f"{tmp_path}/{parallel} " in str(error.value)

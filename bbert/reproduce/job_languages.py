@@ -1,0 +1,23 @@
+"""The languages whose files a planned command reads; a fake language's are those of its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def source_of(language: str) -> str:
+    """The language that an intervention was made from: `en` of `enfake`."""
+    from bbert.languages import Language
+
+    return Language.parse(language).source
+
+
+def languages_of(fine_tunings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What fine-tunings with these options learn from and are tested on, each language once."""
+    names: dict[str, None] = {}
+    for options in fine_tunings:
+        learned = options["train_lang"].split("+") if "train_lang" in options else []
+        tested = [part for name in options["eval_langs"] for part in name.split("-")]
+        names.update(dict.fromkeys(map(source_of, [*learned, *tested])))
+    return list(names)
