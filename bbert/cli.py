@@ -293,7 +293,7 @@ def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
 
 def _refuse_lists_given_twice(config_class: type, arguments: Sequence[str]) -> None:
     """`--table 3 --table 10` would be table 10 alone, and nobody would be told."""
-    given = [a.split("=", 1)[0] for a in arguments if a[:2] == "--"]
+    given = [a.split("=", 1)[0].replace("_", "-") for a in arguments if a[:2] == "--"]
     for field in fields(config_class):
         flag = "--" + field.name.replace("_", "-")
         if str(field.type).startswith("tuple[") and given.count(flag) > 1:
