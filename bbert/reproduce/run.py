@@ -126,7 +126,7 @@ def chosen_tables(
 
 
 def default_name(config: ReproduceConfig) -> str:
-    """The report's folder: paper, tables, scale, seeds that are not the scale's own; a rehearsal."""
+    """The report's folder: paper, tables, scale, seeds not the scale's own, rehearsal."""
     parts = [config.paper or "all", "+".join(dict.fromkeys(config.table)), config.scale]
     parts += [f"{key}{value}" for key in ("seeds", "seed") if (value := getattr(config, key))]
     parts += ["rehearsal"] * config.rehearse  # the title of its page
