@@ -13,7 +13,7 @@ def source_of(language: str) -> str:
     return Language.parse(language).source
 
 
-def languages_of(fine_tunings: Iterable[Mapping[str, Any]]) -> list[str]:
+def source_languages(fine_tunings: Iterable[Mapping[str, Any]]) -> list[str]:
     """What fine-tunings with these options learn from and are tested on, each language once."""
     names: dict[str, None] = {}
     for options in fine_tunings:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bbert.errors import InputError
-from bbert.reproduce.job_languages import languages_of, source_of
+from bbert.reproduce.job_languages import source_languages, source_of
 from bbert.reproduce.plan import Job, Plan
 from bbert.reproduce.scale import NeededFiles
 
@@ -24,7 +24,7 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
         raise InputError(f"--scale {plan.scale.name} reads files: give their folder with --data")
     jobs = list(plan.jobs.values())
     lines: dict[str, None] = {}  # each once, in order
-    named: set[tuple[str | None, ...]] = set()  # task, language and, where it has some, split
+    named: set[tuple[str | None, ...]] = set()  # task, language and, where some are there, splits
     for needed in plan.scale.data:
         for language in _languages(needed, jobs):
             paths = [path.format(language=language) for path in needed.patterns]
@@ -55,7 +55,7 @@ def _languages(needed: NeededFiles, jobs: Iterable[Job]) -> dict[str, None]:
     languages: dict[str, None] = {}
     for job in jobs:
         if needed.task is not None and job.options.get("task") == needed.task:
-            languages.update(dict.fromkeys(languages_of([job.options])))
+            languages.update(dict.fromkeys(source_languages([job.options])))
         elif (needed.as_text or needed.as_dump) and job.stage == "corpus":
             languages.update(dict.fromkeys(map(source_of, job.options["languages"])))
         elif needed.as_parallel:
@@ -81,32 +81,24 @@ def _named_sets(jobs: Iterable[Job]) -> dict[Path, str]:
 
 
 def _missing_splits(job: Job, data: Path) -> Iterator[tuple[str, str, str]]:
-    """Language, split and description of all that a fine-tuning reads and would not find."""
-    from bbert.finetune.evaluation_sets import languages_of as languages_named
-    from bbert.finetune.evaluation_sets import training_languages
+    """Language, splits and description of all that a fine-tuning reads and would not find."""
+    from bbert.finetune.evaluation_sets import languages_of, training_languages
     from bbert.finetune.recipes import preset
     from bbert.finetune.tasks import load_task
+    from bbert.finetune.tasks.find_files import not_found, usable_folders
 
     options = job.options
     task = load_task(options["task"])
-    values = preset(options.get("recipe"), task.name, False, options.get("head")) | dict(options)
+    by_recipe = preset(options.get("recipe"), task.name, False, options.get("head"))
     learned = training_languages(options["train_lang"]) if "train_lang" in options else []
-    tested = [languages_named(name, task, "--eval-langs") for name in options["eval_langs"]]
+    tested = [languages_of(name, task, "--eval-langs") for name in options["eval_langs"]]
     wanted = [(language.source, ("train",)) for language in learned]
-    if values["selection"] == "best-dev":
+    if options.get("selection", by_recipe["selection"]) == "best-dev":
         wanted += [(language.source, ("dev",)) for language in learned]
-    wanted += [
-        (language.source, ("test", "dev")) for pair in tested for language in pair if language
-    ]
-    # As the command does: one folder for all, that of what comes first.
-    folders = [data, *(data / name for name in task.folders if (data / name).is_dir())]
-    first, splits = wanted[0]
-    chosen = [f for f in folders if any(task.find(f, first, split) for split in splits)][:1]
+    wanted += [(lang.source, ("test", "dev")) for pair in tested for lang in pair if lang]
+    chosen = usable_folders(task, data, *wanted[0])[:1]  # as the command does: one folder for all
     for language, splits in wanted:
-        if not any(task.find(f, language, split) for f in chosen or folders for split in splits):
-            place, sought = (chosen or [data])[0], " or ".join(splits)
-            says = (
-                f"{place}: no {sought} file of task {task.name} for language {language!r} "
-                f"(looked for {task.looked_for})"
-            )
-            yield language, sought, says
+        usable = usable_folders(task, data, language, splits)
+        if not usable or (chosen and chosen[0] not in usable):
+            says = not_found(task, chosen[0] if chosen else data, language, splits)
+            yield language, " or ".join(splits), says

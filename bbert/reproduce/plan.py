@@ -17,7 +17,7 @@ from typing import Any
 from bbert.errors import InputError
 from bbert.reproduce.cells import cells_of, learned_from, left_out
 from bbert.reproduce.files_of_probe import files_of_probe
-from bbert.reproduce.job_languages import languages_of, source_of
+from bbert.reproduce.job_languages import source_languages, source_of
 from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe
 from bbert.reproduce.scale import Scale
 
@@ -216,7 +216,7 @@ def probe_jobs(
         options = {key: value for key, value in wanted.items() if key not in own}
         kind = wanted["probe"]
         runs = [job for runs in tuned.values() for job in runs]
-        spoken = wanted.get("languages") or languages_of([job.options for job in runs])
+        spoken = wanted.get("languages") or source_languages([job.options for job in runs])
         options |= files_of_probe(plan.scale, kind, spoken, data)
         if "model" not in wanted:
             task = options.pop("task", "ner" if kind == "overlap" else None)

@@ -44,6 +44,18 @@ def matching(folder: Path, patterns: Sequence[str], language: str, split: str) -
     return []
 
 
+def usable_folders(
+    task: Task, data: Path, source_language: str, splits: Sequence[str]
+) -> list[Path]:
+    """`data` and the task's folders below it, as far as they have one of the `splits`."""
+    candidates = [data, *(data / name for name in task.folders if (data / name).is_dir())]
+    return [
+        folder
+        for folder in candidates
+        if any(task.find(folder, source_language, split) for split in splits)
+    ]
+
+
 def find_data_folder(
     task: Task, data: Path, source_language: str, splits: Sequence[str] = ("train",)
 ) -> Path:
@@ -54,14 +66,9 @@ def find_data_folder(
     """
     if not data.is_dir():
         raise InputError(f"--data {data}: no such folder")
-    candidates = [data, *(data / name for name in task.folders if (data / name).is_dir())]
-    usable = [
-        folder
-        for folder in candidates
-        if any(task.find(folder, source_language, split) for split in splits)
-    ]
+    usable = usable_folders(task, data, source_language, splits)
     if not usable:
-        raise _missing(task, data, source_language, " or ".join(splits))
+        raise _missing(task, data, source_language, splits)
     if len(usable) > 1:
         others = ", ".join(str(folder) for folder in usable[1:])
         logger.info("using %s (there is also %s)", usable[0], others)
@@ -78,10 +85,18 @@ def find_split(task: Task, folder: Path, source_language: str, splits: Sequence[
         files = task.find(folder, source_language, split)
         if files:
             return SplitFiles(split, tuple(files))
-    raise _missing(task, folder, source_language, " or ".join(splits))
+    raise _missing(task, folder, source_language, splits)
 
 
-def _missing(task: Task, folder: Path, language: str, split: str) -> InputError:
+def not_found(task: Task, folder: Path, language: str, splits: Sequence[str]) -> str:
+    """A line that says so, with the names that were looked for."""
+    return (
+        f"{folder}: no {' or '.join(splits)} file of task {task.name} for language {language!r} "
+        f"(looked for {task.looked_for})"
+    )
+
+
+def _missing(task: Task, folder: Path, language: str, splits: Sequence[str]) -> InputError:
     below = [folder, *(folder / name for name in task.folders)]
     found = sorted(
         {
@@ -94,7 +109,4 @@ def _missing(task: Task, folder: Path, language: str, split: str) -> InputError:
     )
     shown = ", ".join(found[:_SHOWN]) or "nothing"
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return InputError(
-        f"{folder}: no {split} file of task {task.name} for language {language!r} "
-        f"(looked for {task.looked_for})\nfound: {shown}{more}"
-    )
+    return InputError(f"{not_found(task, folder, language, splits)}\nfound: {shown}{more}")
