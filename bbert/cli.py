@@ -13,9 +13,10 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,13 +154,13 @@ def parse(name: str, arguments: Sequence[str]) -> Any:
     module = import_module(f"{command.package}.{command.config_module}")
     config_class = getattr(module, command.config)
     _refuse_lists_given_twice(config_class, arguments)
-    default = None
+    default, options = None, {}
     path = _value_of("--config", arguments)
     if path is not None and "config" in {f.name for f in fields(config_class)}:
-        from bbert.stage_config import load_yaml
+        from bbert.stage_config import read_options, unchecked
 
-        default = load_yaml(config_class, Path(path))
-        default = _without_repeated(default, arguments)
+        options = read_options(config_class, Path(path))
+        default = unchecked(config_class, _without_repeated(config_class, options, arguments))
     program = f"{PROGRAM} {name}"
     wants_help = "-h" in arguments or "--help" in arguments
     errors = io.StringIO()
@@ -169,9 +170,12 @@ def parse(name: str, arguments: Sequence[str]) -> Any:
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise InputError(f"{_condense(errors.getvalue())}\nsee `{program} --help`") from None
+        said, hint = _condense(errors.getvalue()), f"\nsee `{program} --help`"
     except ValueError as error:  # raised by the configuration's __post_init__
-        raise InputError(str(error)) from None
+        said, hint = str(error), ""
+    if options and _refused_alike(config_class, options, said):
+        raise InputError(f"{path}: {said}")
+    raise InputError(f"{said}{hint}")
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:
@@ -300,28 +304,33 @@ def _refuse_lists_given_twice(config_class: type, arguments: Sequence[str]) -> N
             raise InputError(f"{flag} is given twice: put all its values after one {flag}")
 
 
-def _without_repeated(default: Any, arguments: Sequence[str]) -> Any:
+def _without_repeated(
+    config_class: type, options: Mapping[str, Any], arguments: Sequence[str]
+) -> dict[str, Any]:
     """Flags win over the file: a repeatable flag on the command line replaces the file's list."""
     given = {a.split("=", 1)[0].lstrip("-").replace("-", "_") for a in arguments if a[:2] == "--"}
-    repeated = {
-        f.name: ()
-        for f in fields(default)
-        if f.name in given and "Repeated" in str(f.type) and getattr(default, f.name)
-    }
-    return replace(default, **repeated) if repeated else default
+    repeated = {f.name for f in fields(config_class) if "Repeated" in str(f.type)}
+    return {key: value for key, value in options.items() if key not in given & repeated}
+
+
+def _refused_alike(config_class: type, options: Mapping[str, Any], said: str) -> bool:
+    """Whether the options of the file are refused for themselves, in the same words."""
+    try:
+        config_class(**options)
+    except ValueError as error:
+        return "".join(str(error).split()) == "".join(said.split())
+    return False
 
 
 def _condense(text: str) -> str:
     """One line of tyro's boxed error message."""
-    lines = []
-    for line in text.splitlines():
-        inner = line.strip().strip("│").strip()
-        if not inner or re.fullmatch(r"[╭╰─╮╯\w\s]*─+[╭╰─╮╯]*", inner):
-            if lines:
-                break
-            continue
-        lines.append(inner)
-    sentence = " ".join(lines) or "unusable arguments"
+    lines = [line.strip().strip("│").strip() for line in text.splitlines()]
+    # Where output is not UTF-8 the box is drawn in ASCII, its title in a line above the first rule.
+    is_rule = [bool(re.fullmatch(r"[╭╰─╮╯\w\s]*─+[╭╰╮╯]?|-{3,}", line)) for line in lines]
+    start = is_rule.index(True) + 1 if True in is_rule else 0
+    inner = zip(lines[start:], is_rule[start:], strict=True)
+    said = [line for line, _ in takewhile(lambda pair: pair[0] and not pair[1], inner)]
+    sentence = " ".join(said) or "unusable arguments"
     sentence = re.sub(r"^Error parsing \w+Config: ", "", sentence)  # __post_init__ said it all
     close = re.search(r"Perhaps you meant:\W+(--[\w-]+)", text)
     return sentence + (f"; perhaps you meant {close.group(1)}" if close else "")

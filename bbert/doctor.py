@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from bbert.processor_precision import has_bf16, vector_units
 from bbert.stage_config import Switch, default_work
+from bbert.usable_processors import allowed_processors, container_quota
 
 GIGABYTE = 1e9
 _LITTLE_DISK = 5 * GIGABYTE
@@ -247,11 +248,9 @@ def snakemake() -> Finding:
 
 def cores() -> Finding:
     """Processor cores that this process may use, with a container's limit."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = f"{usable} usable"
-    quota, _, period = _read("/sys/fs/cgroup/cpu.max").partition(" ")
-    if quota.isdigit() and period.strip().isdigit():
-        found += f", limited to {int(quota) / int(period):g} by the container"
+    found = f"{allowed_processors()} usable"
+    if (quota := container_quota()) is not None:
+        found += f", limited to {quota:g} by the container"
     return Finding("cores", "ok", found)
 
 

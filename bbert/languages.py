@@ -2,7 +2,8 @@
 
 A name is the code of a language with its interventions after it, in order: `en`, `enfake`,
 `enfakereversed`. The same `Language.apply` makes the pretraining corpus and the data of every later
-stage, so that all of them see the same language, and a name is all that has to be handed on.
+stage, so that all of them see the same language, and a name is all that has to be handed on. Text
+for a model goes through `Language.apply_beside`, with the languages of the model.
 
     fake            every character moves up by 200,000 (`bbert.fake`)
     fakeshareNN     as fake, but NN percent of the word types stay as they are
@@ -102,6 +103,21 @@ class Language:
 
             words = reverse_words(words)
         return words
+
+    def gives_way(self, languages: Iterable[Language]) -> bool:
+        """Whether its text leaves the fake alphabet to a fake one among the `languages` of a corpus
+        or model (`bbert.fake.give_way`)."""
+        return not self.is_fake and any(language.is_fake for language in languages)
+
+    def apply_beside(self, text: str, languages: Iterable[Language]) -> str:
+        """As `apply`, and as a corpus of these `languages` has it: the rare characters that belong
+        to the fake alphabet are moved out of it where one of the languages is fake."""
+        applied = self.apply(text)
+        if not self.gives_way(languages):
+            return applied
+        from bbert.fake import give_way
+
+        return give_way(applied)
 
 
 def parse_languages(names: Iterable[str], option: str = "--languages") -> list[Language]:

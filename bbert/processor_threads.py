@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 
+from bbert.usable_processors import usable_processors
+
 SMALL_HIDDEN_SIZE = 64
 _SPINS_BEFORE_SLEEP = 10_000
 
@@ -30,4 +32,4 @@ def set_threads(hidden_size: int) -> None:
 
     if "OMP_NUM_THREADS" not in os.environ:
         small = hidden_size <= SMALL_HIDDEN_SIZE
-        torch.set_num_threads(1 if small else len(os.sched_getaffinity(0)))
+        torch.set_num_threads(1 if small else usable_processors())

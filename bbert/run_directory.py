@@ -1,8 +1,8 @@
 """The stage contract: partial → complete, manifest, hashes, lock, resume.
 
-A run is written as `<name>.partial/` and renamed to `<name>/` when complete; only then does it hold
-`manifest.json`. Within a partial run every finished step leaves a marker, so that the same command
-goes on where a killed one stopped.
+A run is written as `<name>.partial/` and renamed to `<name>/` when complete; `manifest.json` is the
+last file that is written before (`bbert.final_name`). Within a partial run every finished step
+leaves a marker, so that the same command goes on where a killed one stopped.
 
     with open_run("corpus", name, config, inputs) as run:
         if not run.up_to_date:
@@ -29,6 +29,15 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
+from bbert.final_name import (
+    MANIFEST,
+    PARTIAL,
+    RUN_FILE,
+    STEPS,
+    end_interrupted_finish,
+    give_final_name,
+    partial_of,
+)
 from bbert.provenance import fingerprint, git_revision, package_versions
 from bbert.stage_config import StageConfig, config_hash, identity, save_yaml
 
@@ -41,8 +50,6 @@ STAGE_FOLDERS = {
     "probe": "probes",
     "report": "reports",
 }
-STEPS = ".steps"
-RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,11 @@ class RunDirectory:
     @property
     def manifest(self) -> dict[str, Any]:
         """`manifest.json`; raises InputError where there is none or it is damaged."""
-        return read_json(self.path / "manifest.json")
+        return read_json(self.path / MANIFEST)
 
     @classmethod
     def is_run(cls, path: Path) -> bool:
-        return (path / "manifest.json").is_file() and path.suffix != ".partial"
+        return (path / MANIFEST).is_file() and path.suffix != PARTIAL
 
 
 @dataclass
@@ -92,7 +99,7 @@ class Run:
     @property
     def path(self) -> Path:
         """Where to write: the `.partial` folder."""
-        return self.final.with_name(self.final.name + ".partial")
+        return partial_of(self.final)
 
     @property
     def directory(self) -> RunDirectory:
@@ -136,15 +143,9 @@ class Run:
             "metrics": self.metrics,
             **self.extra,
         }
-        shutil.rmtree(self.path / STEPS, ignore_errors=True)
-        (self.path / RUN_FILE).unlink(missing_ok=True)
-        write_json_atomically(self.path / "manifest.json", manifest)
-        replaced = self.final.with_name(f".{self.final.name}.replaced")
-        if self.final.exists():  # only under --force
-            shutil.rmtree(replaced, ignore_errors=True)
-            self.final.rename(replaced)
-        self.path.rename(self.final)
-        shutil.rmtree(replaced, ignore_errors=True)
+        # Until the manifest is there the run can be gone on with, from then on it is complete.
+        write_json_atomically(self.path / MANIFEST, manifest)
+        give_final_name(self.final)
         return self.directory
 
 
@@ -169,12 +170,14 @@ def open_run(
     """
     final = config.work / STAGE_FOLDERS[stage] / name
     with _locked(config.work, f"{stage}-{name}"):
-        _undo_interrupted_replacement(final)
+        was_interrupted = end_interrupted_finish(final)
         run = Run(stage, name, config, [], final)
-        previous = read_json(final / "manifest.json") if RunDirectory.is_run(final) else None
+        previous = read_json(final / MANIFEST) if RunDirectory.is_run(final) else None
         run.inputs = fingerprint(inputs, known=(previous or {}).get("inputs", ()))
         wanted = {"config": identity(config), "inputs": run.inputs}
-        if previous is not None and not config.force:
+        # With --force too a run goes on that was interrupted, here with nothing left to do.
+        goes_on = was_interrupted and previous and not _differences(previous, wanted)
+        if previous is not None and (goes_on or not config.force):
             _refuse_if_different(previous, wanted, final)
             logger.info("%s is up to date", final)
             run.up_to_date = True
@@ -216,7 +219,7 @@ def find_run(work: Path, stage: str, name_or_path: str | None) -> RunDirectory:
                 raise InputError(f"{candidate} is a {found.manifest.get('stage')} run, not {stage}")
             return found
     known = ", ".join(run.name for run in runs) or "none"
-    if (folder / f"{name_or_path}.partial").is_dir():
+    if (folder / f"{name_or_path}{PARTIAL}").is_dir():
         raise InputError(f"{folder / name_or_path} is not complete; run its command again to go on")
     raise InputError(f"no {stage} run {name_or_path!r} in {folder} (there: {known})")
 
@@ -226,7 +229,8 @@ def list_runs(work: Path, stage: str) -> list[RunDirectory]:
     folder = work / STAGE_FOLDERS[stage]
     if not folder.is_dir():
         return []
-    runs = [RunDirectory(p) for p in folder.iterdir() if p.is_dir() and RunDirectory.is_run(p)]
+    paths = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    runs = [RunDirectory(path) for path in paths if RunDirectory.is_run(path)]
     return sorted(runs, key=lambda run: (run.manifest.get("finished", ""), run.name))
 
 
@@ -283,16 +287,6 @@ def _locked(work: Path, label: str) -> Iterator[None]:
         lock.release()
 
 
-def _undo_interrupted_replacement(final: Path) -> None:
-    """Put back a run that `--force` had moved aside when its process was killed."""
-    replaced = final.with_name(f".{final.name}.replaced")
-    if replaced.is_dir():
-        if final.exists():
-            shutil.rmtree(replaced)
-        else:
-            replaced.rename(final)
-
-
 def _prepare_partial(run: Run, wanted: dict[str, Any]) -> bool:
     """Make or resume the `.partial` folder; True where it is new."""
     state_file = run.path / RUN_FILE
@@ -322,10 +316,17 @@ def _differences(
     ]
     old: dict[str, str] = {entry["path"]: entry["sha256"] for entry in previous["inputs"]}
     new: dict[str, str] = {entry["path"]: entry["sha256"] for entry in wanted["inputs"]}
-    if sorted(old.values()) != sorted(new.values()):
+    # A folder that was moved has other paths and the same files. Under the same paths every file
+    # has to be what it was: two that have changed places are another input.
+    same = old == new if old.keys() == new.keys() else _contents(old) == _contents(new)
+    if not same:
         changed: Sequence[str] = [path for path in new if old.get(path) != new[path]]
         different.append(("input " + (changed[0] if changed else "files"), "other", "content"))
     return different
+
+
+def _contents(hashes: Mapping[str, str]) -> list[str]:
+    return sorted(hashes.values())
 
 
 def _refuse_if_different(

@@ -14,11 +14,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 import tyro
 
 from bbert.errors import InputError
+from bbert.final_name import PARTIAL
 
 EXECUTION: Mapping[str, Any] = {"identity": False}
 """Metadata of a field that says how or where a run happens, not what it computes."""
@@ -27,7 +28,8 @@ Repeated = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 """A flag that is given once per value: `--dump en=FILE --dump it=FILE`."""
 
 MAX_NAME_BYTES = 180
-"""Longest name that bbert gives a run itself; a file system allows 255 bytes."""
+"""Longest name of a run. A file system allows 255 bytes, and what is added for an unfinished or
+replaced run and for its lock has to fit in too."""
 
 Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 """A flag that can only be switched on."""
@@ -63,11 +65,20 @@ class StageConfig:
 
     def __post_init__(self) -> None:
         if self.name is not None and (not self.name or "/" in self.name or self.name[0] in ".-"):
-            raise ValueError(
+            raise InputError(
                 f"--name {self.name!r} cannot name a folder; use letters, digits, '.', '-' and '_'"
             )
+        if self.name is not None and self.name.endswith(PARTIAL):
+            raise InputError(
+                f"--name {self.name!r} ends as the folder of an unfinished run does; use another "
+                f"end than {PARTIAL!r}"
+            )
+        if self.name is not None and (size := len(self.name.encode())) > MAX_NAME_BYTES:
+            raise InputError(
+                f"--name {self.name[:20]}… has {size} bytes; use at most {MAX_NAME_BYTES}"
+            )
         if self.seed < 0:
-            raise ValueError(f"--seed {self.seed} is negative; give a whole number from 0 on")
+            raise InputError(f"--seed {self.seed} is negative; give a whole number from 0 on")
 
 
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
@@ -155,14 +166,64 @@ def save_yaml(config: StageConfig, path: Path) -> None:
 
 
 def load_yaml(config_class: type[ConfigT], path: Path) -> ConfigT:
-    """Read a configuration file.
+    """The configuration in a file.
+
+    Raises:
+        InputError: see `read_options`; options that do not go together.
+    """
+    options = read_options(config_class, path)
+    try:
+        return config_class(**options)
+    except ValueError as error:  # raised by __post_init__, which names the option itself
+        raise InputError(f"{path}: {error}") from None
+
+
+def unchecked(config_class: type[ConfigT], options: Mapping[str, Any]) -> ConfigT:
+    """A configuration whose options may not go together: what flags have yet to complete."""
+    config = object.__new__(config_class)
+    for known in fields(config_class):
+        if known.name in options:
+            value = options[known.name]
+        elif known.default_factory is not dataclasses.MISSING:
+            value = known.default_factory()
+        else:
+            value = known.default
+        object.__setattr__(config, known.name, value)
+    return config
+
+
+def read_options(config_class: type[StageConfig], path: Path) -> dict[str, Any]:
+    """The options in a configuration file, each of its type; whether they go together is not asked.
 
     Raises:
         InputError: no such file, no mapping, an unknown key or a value of the wrong type; the
             message names file and line.
     """
-    import yaml
     from pydantic import TypeAdapter, ValidationError
+
+    options, lines = _read_mapping(path)
+    types = get_type_hints(config_class, include_extras=True)
+    known = [known.name for known in fields(config_class)]
+    for key, value in options.items():
+        if key not in known:
+            import difflib
+
+            close = difflib.get_close_matches(key, sorted(known), n=1)
+            mend = f"did you mean {close[0]!r}?" if close else "see --help for the options"
+            raise InputError(f"{path}:{lines[key]}: unknown option {key!r}; {mend}")
+        try:
+            options[key] = TypeAdapter(types[key]).validate_python(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(
+                f"{path}:{lines[key]}: {key}: {first['msg']} (found {first['input']!r})"
+            ) from None
+    return options
+
+
+def _read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The keys of a YAML file, "_" for "-", with their values and their lines."""
+    import yaml
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -178,28 +239,8 @@ def load_yaml(config_class: type[ConfigT], path: Path) -> ConfigT:
         line = f":{where.line + 1}" if where else ""
         raise InputError(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from None
     if options is None:
-        options = {}
+        return {}, {}
     if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
         raise InputError(f"{path}:1: expected lines of the form `option: value`")
-    lines = {key.value: key.start_mark.line + 1 for key, _ in node.value} if node else {}
-    options = {key.replace("-", "_"): value for key, value in options.items()}
-    known = {f.name for f in fields(config_class)}
-    for key in options:
-        if key not in known:
-            import difflib
-
-            close = difflib.get_close_matches(key, sorted(known), n=1)
-            mend = f"did you mean {close[0]!r}?" if close else "see --help for the options"
-            line = lines.get(key) or lines.get(key.replace("_", "-"))
-            raise InputError(f"{path}:{line}: unknown option {key!r}; {mend}")
-    try:
-        return TypeAdapter(config_class).validate_python(options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if not first["loc"]:  # raised by __post_init__, which names the option itself
-            raise InputError(f"{path}: {first['msg'].removeprefix('Value error, ')}") from None
-        key = str(first["loc"][0])
-        line = lines.get(key) or lines.get(key.replace("_", "-"))
-        raise InputError(
-            f"{path}:{line}: {key}: {first['msg']} (found {first['input']!r})"
-        ) from None
+    lines = {key.value.replace("-", "_"): key.start_mark.line + 1 for key, _ in node.value}
+    return {key.replace("-", "_"): value for key, value in options.items()}, lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 import types
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ class GreetConfig(StageConfig):
         super().__post_init__()
         if self.depth == 0:
             raise ValueError("--depth 0 has no layers; give 1 or more")
+        if self.depth == 1 and self.nsp:
+            raise ValueError("--depth 1 is too little for next-sentence prediction; add --no-nsp")
+        if self.depth == 9 and not self.dump:
+            raise ValueError("--depth 9 is too much for no text; give --dump LANGUAGE=FILE")
 
 
 def run(config: GreetConfig) -> str:
@@ -84,6 +89,67 @@ def test_file_sets_defaults_and_flags_win(tmp_path: Path) -> None:
     assert config.languages == ("en", "es")
 
 
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("depth: 0\n", ["--depth", "2"]),
+        ("depth: 1\n", ["--no-nsp"]),
+        ("depth: 9\n", ["--dump", "en=z"]),
+        ("depth: 9\ndump: [en=x]\n", ["--dump", "en=z"]),
+    ],
+)
+def test_what_the_file_says_is_checked_together_with_the_flags(
+    tmp_path: Path, text: str, flags: list[str]
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    assert cli.main(["greet", "--config", str(path), *flags]) == 0
+    (config,) = outcome
+    assert isinstance(config, GreetConfig)
+    assert config == cli.parse("greet", ["--config", str(path), *flags])
+    assert config.dump in ((), ("en=z",))
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "expected"),
+    [
+        ("depth: 0\n", ["--seed", "3"], "bbert greet: {path}: --depth 0 has no layers"),
+        ("depth: 2\n", ["--depth", "0"], "bbert greet: --depth 0 has no layers"),
+        ("depth: 1\n", ["--seed", "-1"], "bbert greet: --seed -1 is negative"),
+        ("nsp: true\n", ["--depth", "1"], "bbert greet: --depth 1 is too little"),
+    ],
+)
+def test_the_file_is_named_where_it_is_what_is_wrong(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    flags: list[str],
+    expected: str,
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    assert cli.main(["greet", "--config", str(path), *flags]) == 2
+    assert capsys.readouterr().err.startswith(expected.format(path=path))
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "flags"),
+    [
+        ("corpus build", "presplit: true\n", ["--text", "en=a", "--name", "x"]),
+        ("corpus build", "presplit: true\ntext: [en=a, es=b]\n", ["--text", "en=c"]),
+        ("pretrain", "packing: full-sentences\n", ["--no-nsp"]),
+        ("pretrain", "batching: one-language\n", ["--no-nsp"]),
+        ("finetune", "init: torch\n", ["--random-init", "1-2"]),
+    ],
+)
+def test_a_flag_completes_the_options_of_a_file(
+    tmp_path: Path, command: str, text: str, flags: list[str]
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    cli.parse(command, ["--config", str(path), *flags])
+
+
 def test_saved_configuration_can_be_given_back(tmp_path: Path) -> None:
     config = GreetConfig(depth=3, dump=("en=ü",), languages=("en",), seed=5)
     save_yaml(config, tmp_path / "config.yaml")
@@ -96,7 +162,8 @@ def test_saved_configuration_can_be_given_back(tmp_path: Path) -> None:
     [
         ("depht: 3\n", ":1: unknown option 'depht'; did you mean 'depth'?"),
         ("seed: 1\ndepth: twelve\n", ":2: depth: Input should be a valid integer"),
-        ("depth: 0\n", "--depth 0 has no layers"),
+        ("depth: 0\n", "c.yaml: --depth 0 has no layers"),
+        ("depth: 1\n", "c.yaml: --depth 1 is too little"),
         ("a: [\n", "not YAML"),
         ("- a\n", "expected lines of the form"),
     ],
@@ -122,6 +189,8 @@ def test_bad_file_gets_two_lines_with_its_place(
         (["greet", "--depth", "0"], "no layers"),
         (["greet", "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
         (["greet", "--name", "a/b"], "--name"),
+        (["greet", "--name", "a.partial"], "'.partial'"),
+        (["greet", "--name", "ü" * 91], "182 bytes; use at most 180"),
         (["greet", "--seed", "-1"], "--seed"),
         (["great"], "did you mean"),
     ],
@@ -133,6 +202,24 @@ def test_bad_usage_gets_two_lines(
     error = capsys.readouterr().err
     assert expected in error
     assert len(error.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--seed", "-1"], "--seed -1 is negative; give a whole number from 0 on"),
+        (["--seed", "x"], "Error parsing --seed: invalid literal for int() with base 10: 'x'"),
+        (["--sed", "2"], "Unrecognized options: --sed, 2; perhaps you meant --seed"),
+    ],
+)
+def test_only_what_was_said_is_left_of_a_box(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, flags: list[str], said: str
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    with pytest.raises(InputError) as refusal:
+        cli.parse("greet", flags)
+    assert str(refusal.value) == f"{said}\nsee `bbert greet --help`"
 
 
 @pytest.mark.parametrize(

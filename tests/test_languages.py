@@ -104,6 +104,20 @@ def test_the_fake_language_is_the_plain_one_in_other_characters(text: str):
     assert Language.parse("en").apply(plain) == plain
 
 
+@given(any_text)
+@settings(max_examples=100, deadline=None)
+def test_beside_a_fake_language_text_is_what_a_corpus_has(text: str):
+    text += " \U00030edd"  # on which fake text may land
+    languages = parse_languages(["enfake", "zh"])
+    for name in ("zh", "zhreversed", "hi"):
+        language = Language.parse(name)
+        assert language.apply_beside(text, languages) == give_way(language.apply(text))
+        assert language.apply_beside(text, languages[1:]) == language.apply(text)
+    fake_one, plain_one = (language.apply_beside(text, languages) for language in languages)
+    assert fake_one == languages[0].apply(text)
+    assert set(fake_one) & set(plain_one) <= white_space
+
+
 def test_names():
     assert Language.parse("hi") == Language("hi", "hi")
     assert Language.parse("enfake") == Language("enfake", "en", ("fake",))

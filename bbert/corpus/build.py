@@ -161,7 +161,7 @@ class Build:
                 is_drawn = self.own[language.name].unigram
                 path = self.files.natural(language) if is_drawn else self.files.text(language)
                 counts = write_language_text(
-                    path, language, self.given, self._stands_beside_fake(language), self.workers
+                    path, language, self.given, language.gives_way(self.languages), self.workers
                 )
                 step.counts.update(counts)
         return step.counts
@@ -250,9 +250,6 @@ class Build:
             keys = ("documents", "sentences", "words", "word_pieces")
             self.run.counts[name] = {key: entry[key] for key in keys}
             self.run.metrics[f"unk_rate/{name}"] = entry["unk_rate"]
-
-    def _stands_beside_fake(self, language: Language) -> bool:
-        return not language.is_fake and any(other.is_fake for other in self.languages)
 
     @property
     def _cut(self) -> Segmentation:

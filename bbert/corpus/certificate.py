@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from bbert.corpus.token_store import TokenStore
+from bbert.errors import RunFailed
 from bbert.fake import GIVE_WAY
 from bbert.languages import Language
 
@@ -24,8 +25,16 @@ MAXIMUM_UNKNOWN_RATE = 0.001
 _MOVED_CHARACTERS_SHOWN = 100
 
 
-class BrokenPromise(RuntimeError):
+class BrokenPromise(RunFailed):
     """The corpus is not what its options promise; the message says which promise, how far off."""
+
+
+class Promise(NamedTuple):
+    """A sentence about the corpus, whether it holds, and what to do where it does not."""
+
+    sentence: str
+    holds: bool
+    mend: str = "certificate.json in the unfinished run's folder has all that was measured"
 
 
 @dataclass(frozen=True)
@@ -100,10 +109,10 @@ def check_promises(
         BrokenPromise: one does not hold.
     """
     kept = []
-    for sentence, holds in _promises(certificate, languages, vocab):
-        if not holds:
-            raise BrokenPromise(f"broken promise: {sentence}")
-        kept.append(sentence)
+    for promise in _promises(certificate, languages, vocab):
+        if not promise.holds:
+            raise BrokenPromise(f"broken promise: {promise.sentence}\n{promise.mend}")
+        kept.append(promise.sentence)
     return kept
 
 
@@ -119,40 +128,46 @@ def used_entries(corpus: Path, language: str, vocab_size: int) -> npt.NDArray[np
 
 def _promises(
     certificate: Mapping[str, Any], languages: Sequence[Language], vocab: str
-) -> Iterator[tuple[str, bool]]:
+) -> Iterator[Promise]:
     for one, other in combinations(languages, 2):
         name = f"{one.name}-{other.name}"
         pair = certificate["pairs"][name]
         if one.is_fake != other.is_fake and not (one.shared_words or other.shared_words):
             for key in ("shared_characters", "shared_vocabulary_entries"):
                 what = key.replace("_", " ")
-                yield f"{name} have {pair[key]} {what} (0 promised)", pair[key] == 0
+                shared = pair[key]
+                yield Promise(f"{name} have {shared} {what} (0 promised)", shared == 0)
         rate = pair.get("same_segmentation_rate")
         if rate is not None and vocab == "mirror":
-            yield f"{name}: {rate:.4%} of lines cut the same (100 % promised)", rate == 1.0
+            same = f"{rate:.4%} of lines cut the same"
+            yield Promise(f"{name}: {same} (100 % promised)", rate == 1.0)
         if "shared_documents" in pair:
             yield _of_documents(certificate, one.name, other.name, pair["shared_documents"])
     for language in languages:
         entry = certificate["languages"][language.name]
         lost = _lost(entry)  # first: whatever is measured sentence by sentence fails with it
-        yield f"{language.name}: {lost or 'nothing'} lost on the way (nothing promised)", not lost
+        yield Promise(
+            f"{language.name}: {lost or 'nothing'} lost on the way (nothing promised)", not lost
+        )
         rate = entry["unk_rate"]
         if certificate["vocabulary"].get("tokenization") == "word":
-            yield (
+            yield Promise(
                 f"{language.name}: {1 - rate:.2%} of the words are in the vocabulary (no share "
                 "promised, but some)",
                 rate < 1,
+                "take a larger --vocab-size",
             )
         else:
-            yield (
+            yield Promise(
                 f"{language.name}: [UNK] rate {rate:.4%} "
                 f"(at most {MAXIMUM_UNKNOWN_RATE:.1%} promised)",
                 rate <= MAXIMUM_UNKNOWN_RATE,
+                _mend_of_unknown(certificate["vocabulary"]),
             )
         for intervention in entry.get("interventions", ()):
             yield from _of_intervention(language.name, intervention)
         if "same_as_text" in entry:
-            yield (
+            yield Promise(
                 f"{language.name}: the token store says what the text says in "
                 f"{entry['same_as_text']:.2%} of {entry['compared_sentences']:,} sentences (100 % "
                 "promised)",
@@ -160,18 +175,28 @@ def _promises(
             )
 
 
-def _of_documents(
-    certificate: Mapping[str, Any], one: str, other: str, shared: int
-) -> tuple[str, bool]:
+def _mend_of_unknown(vocabulary: Mapping[str, Any]) -> str:
+    if vocabulary.get("tokenization") == "char":
+        return "take a larger --vocab-size, or leave it out for all characters"
+    if vocabulary.get("segmentation") == "greedy":
+        return (
+            "take --segmentation unigram, which cuts words where the longest match finds no way "
+            "on, or a larger --vocab-size"
+        )
+    return "take a larger --vocab-size"
+
+
+def _of_documents(certificate: Mapping[str, Any], one: str, other: str, shared: int) -> Promise:
     """What `--shared-text` promises of two languages of one source."""
     if certificate["shared_text"] == "disjoint":
-        return f"{one}-{other} share {shared} documents (0 promised)", shared == 0
+        return Promise(f"{one}-{other} share {shared} documents (0 promised)", shared == 0)
     kept = []
     for name in (one, other):
         steps = {step["step"]: step for step in certificate["languages"][name]["steps"]}
         kept.append(steps["select"]["kept"])
     promised = f"all of {kept[0]} and {kept[1]} promised"
-    return f"{one}-{other} share {shared} documents ({promised})", kept == [shared, shared]
+    sentence = f"{one}-{other} share {shared} documents ({promised})"
+    return Promise(sentence, kept == [shared, shared])
 
 
 def _lost(entry: Mapping[str, Any]) -> str:
@@ -223,43 +248,44 @@ def _language(record: LanguageRecord, used: npt.NDArray[np.bool_]) -> dict[str, 
     return result
 
 
-def _of_intervention(language: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+def _of_intervention(language: str, entry: Mapping[str, Any]) -> Iterator[Promise]:
     """What an intervention promises of itself."""
     name = entry["name"]
     if "restored" in entry:
-        yield (
+        yield Promise(
             f"{language}: {name} can be undone in {entry['restored']:.2%} of "
             f"{entry['sentences']:,} sentences (100 % promised)",
             entry["restored"] == 1,
         )
     if "types_in_both_alphabets" in entry:
         number = entry["types_in_both_alphabets"]
-        yield f"{language}: {number} words are both shifted and not (0 promised)", number == 0
+        sentence = f"{language}: {number} words are both shifted and not (0 promised)"
+        yield Promise(sentence, number == 0)
     if "same_words" in entry:
-        yield (
+        yield Promise(
             f"{language}: {name} keeps the words of {entry['same_words']:.2%} of "
             f"{entry['sentences']:,} sentences (100 % promised)",
             entry["same_words"] == 1,
         )
         tau = entry["kendall_tau"]
-        yield (
+        yield Promise(
             f"{language}: {name} turns the words around (Kendall tau {four_digits(tau)}, -1 "
             "promised)",
             tau is None or tau == -1,
         )
     if "lengths_preserved" in entry:
-        yield (
+        yield Promise(
             f"{language}: {name} keeps the words of every sentence and the sentences of every "
             "document",
             bool(entry["lengths_preserved"]),
         )
     if "same_word_pieces" in entry:
-        yield (
+        yield Promise(
             f"{language}: {name} keeps the word-pieces of every sentence",
             bool(entry["same_word_pieces"]),
         )
     if "within_sampling_error" in entry:
-        yield (
+        yield Promise(
             f"{language}: {name} did what it says ({_measures(entry)})",
             bool(entry["within_sampling_error"]),
         )

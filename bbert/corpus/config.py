@@ -13,7 +13,7 @@ from typing import Any, Literal
 import tyro
 
 from bbert.corpus.corpus_interventions import CorpusInterventions, PermuteVariant
-from bbert.corpus.sources import split_option
+from bbert.corpus.sources import source_of, split_option
 from bbert.errors import InputError
 from bbert.languages import parse_languages
 from bbert.stage_config import (
@@ -40,6 +40,7 @@ _SAMPLE_SHARED_VOCAB_SIZE = 280
 """For each language where there is no fake: English and Spanish share words and fill 578."""
 
 MINIMUM_VOCAB_SIZE = 64
+_SAMPLE_SENTENCES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class CorpusConfig(StageConfig):
     smoothing: float = 0.7
     """Languages are read in shares of their sentences to this power: 1 as they are, 0 all alike.
     0.7 as in mBERT."""
-    sample_sentences: int = 2_000_000
+    sample_sentences: int = _SAMPLE_SENTENCES
     """Sentences that the vocabulary is learned from, over all languages."""
     processes: int | None = field(default=None, metadata=EXECUTION)
     """Worker processes; without it, one for each processor."""
@@ -113,6 +114,11 @@ class CorpusConfig(StageConfig):
                 f"--segmentation {self.segmentation} says how word-pieces are cut; leave it out "
                 f"with --tokenization {self.tokenization}"
             )
+        if self.sample_sentences != _SAMPLE_SENTENCES and self.tokenization == "char":
+            raise InputError(
+                f"--sample-sentences {self.sample_sentences} says what word-pieces and words are "
+                "learned from; leave it out with --tokenization char, which takes all characters"
+            )
         if not 0 <= self.smoothing <= 1:
             raise InputError(f"--smoothing {self.smoothing}: give a number from 0 to 1")
         if self.sample_sentences < 1:
@@ -132,7 +138,7 @@ def resolve(config: CorpusConfig) -> CorpusConfig:
     """`config` with every option that depends on the kind of input filled in.
 
     Raises:
-        InputError: the languages do not go together with `--vocab`.
+        InputError: the languages do not go together with `--vocab` or `--shared-text`.
     """
     defaults = SAMPLE_DEFAULTS if config.is_sample else REAL_DEFAULTS
     keys = dict.fromkeys(value.split("=")[0] for value in config.dump + config.text)
@@ -145,6 +151,12 @@ def resolve(config: CorpusConfig) -> CorpusConfig:
     resolved = replace(config, **chosen)
     languages = parse_languages(resolved.languages or ())
     interventions(resolved)  # refuses what does not go together
+    sources = [source_of(language, keys) for language in languages]
+    if resolved.shared_text == "same" and len(set(sources)) == len(sources):
+        raise InputError(
+            "--shared-text same is for languages of one source, as en and enfake, and no two of "
+            f"{' '.join(resolved.languages or ())} are; leave it out"
+        )
     has_fake = any(language.is_fake for language in languages)
     if resolved.vocab == "mirror" and not has_fake:
         if config.vocab is not None:

@@ -91,8 +91,8 @@ def _list(config: DownloadConfig, wiki: str) -> Table:
         folder = _folder(config, found)
         here = ""
         if found.files:
-            missing = _missing(found.files, folder)
-            here = "all" if not missing else "a part" if folder.is_dir() else ""
+            is_missing = any(True for _ in _missing(found.files, folder))
+            here = "all" if not is_missing else "a part" if folder.is_dir() else ""
         files = str(len(found.files) or "")
         table.add_row(date, found.state, files, _size(found.size) if found.files else "", here)
     return table

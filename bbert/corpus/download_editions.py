@@ -21,7 +21,7 @@ from typing import Any
 from bbert.corpus.download_http import NotThere, fetch, remote_size
 from bbert.errors import InputError
 
-OTHER_NAMES = {"nb": "nowiki", "be-tarask": "be_x_oldwiki"}
+OTHER_NAMES = {"nb": "nowiki", "rup": "roa_rupwiki", "yue": "zh_yuewiki"}
 """Languages whose wiki is not called by their code."""
 
 _JOBS = ("articlesdump", "articlesdumprecombine")

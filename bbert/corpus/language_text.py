@@ -29,7 +29,7 @@ def write_language_text(
     path: Path,
     language: Language,
     given: GivenDocuments,
-    stands_beside_fake: bool,
+    gives_way: bool,
     workers: Workers,
 ) -> dict[str, Any]:
     """Write the final text of a language, its characters and the record of its documents.
@@ -38,7 +38,7 @@ def write_language_text(
         path: the text file.
         language: with the interventions in its name.
         given: which documents it gets.
-        stands_beside_fake: whether it has to leave the fake alphabet to a fake language.
+        gives_way: whether it has to leave the fake alphabet to a fake language.
         workers: where the work is done, if there is enough of it.
 
     Returns:
@@ -64,7 +64,7 @@ def write_language_text(
             documents.digested(pieces),
             language,
             given.is_presplit(language),
-            [give_way] if stands_beside_fake else [],
+            [give_way] if gives_way else [],
             workers.if_worth(text_bytes),
         )
         if not counts.documents:

@@ -1,4 +1,4 @@
-"""`permute`: the word-pieces of a sentence in another order (K et al. 2020, section 3.2).
+"""`permute`: the word-pieces of a sentence in another order (K et al. 2020, section 3.2.2).
 
 Three readings of "permute a share p" of a sentence of L word-pieces:
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from bbert.errors import InputError
 from bbert.languages import Language, parse_languages
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run, read_json
 from bbert.stage_config import DryRun
+from bbert.usable_processors import usable_processors
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +37,10 @@ def run(config: CorpusConfig) -> RunDirectory | DryRun:
     resolved = resolve(config)
     languages = parse_languages(resolved.languages or ())
     own = interventions(resolved)
-    processes = config.processes or os.cpu_count() or 1
+    processes = config.processes or usable_processors()
     run_path = config.work / STAGE_FOLDERS["corpus"] / name
     if config.is_sample:
+        _check_sample_has(languages)
         if config.dry_run:
             return DryRun(resolved, run_path, SAMPLE_ESTIMATES)
         sample, sources = _sample_sources(config, languages)
@@ -67,6 +68,17 @@ def run(config: CorpusConfig) -> RunDirectory | DryRun:
     return run.directory
 
 
+def _check_sample_has(languages: Sequence[Language]) -> None:
+    from bbert.sample.languages import GRAMMARS
+
+    for language in languages:
+        if (key := language.source) not in GRAMMARS:
+            raise InputError(
+                f"the embedded sample has no text in {key!r} (it has {' '.join(GRAMMARS)}); "
+                f"give --dump {key}=FILE or --text {key}=FILE"
+            )
+
+
 def _sample_sources(
     config: CorpusConfig, languages: list[Language]
 ) -> tuple[Path, dict[str, Source]]:
@@ -82,16 +94,8 @@ def _sample_sources(
     sample = config.work / name
     write_sample(sample, config.seed)
     dumps = {path.name.partition("wiki-")[0]: path for path in sorted(sample.glob("wiki/*.xml*"))}
-    sources: dict[str, Source] = {}
-    for language in languages:
-        key = language.source
-        if key not in dumps:
-            raise InputError(
-                f"the embedded sample has no text in {key!r} (it has {' '.join(dumps)}); "
-                f"give --dump {key}=FILE or --text {key}=FILE"
-            )
-        sources[key] = Source(key, dumps=(dumps[key].resolve(),))
-    return sample, sources
+    keys = [language.source for language in languages]
+    return sample, {key: Source(key, dumps=(dumps[key].resolve(),)) for key in keys}
 
 
 def _absolute(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,12 @@ def split_option(option: str, value: str) -> tuple[str, str]:
     return key, pattern
 
 
+def source_of(language: Language, keys: Container[str]) -> str:
+    """The source of a language among those with `keys`: that of its own name, else that of the
+    language it is made from."""
+    return language.name if language.name in keys else language.source
+
+
 def assign_sources(
     languages: Sequence[Language], sources: dict[str, Source]
 ) -> dict[str, list[Language]]:
@@ -68,8 +74,8 @@ def assign_sources(
     """
     served: dict[str, list[Language]] = {key: [] for key in sources}
     for language in languages:
-        key = next((key for key in (language.name, language.source) if key in sources), None)
-        if key is None:
+        key = source_of(language, sources)
+        if key not in sources:
             raise InputError(
                 f"no text for {language.name!r}; give --dump {language.source}=FILE "
                 f"or --text {language.source}=FILE"

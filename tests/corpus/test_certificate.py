@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bbert.corpus.certificate import BrokenPromise, check_promises, moved_characters
+from bbert.errors import RunFailed
 from bbert.fake import give_way
 from bbert.languages import parse_languages
 
@@ -63,6 +64,23 @@ def test_a_broken_promise_is_named(path: tuple, value: float, message: str):
     entry[path[-1]] = value
     with pytest.raises(BrokenPromise, match=message):
         check_promises(certificate, LANGUAGES, "mirror")
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "mend"),
+    [
+        ({"tokenization": "wordpiece", "segmentation": "greedy"}, "--segmentation unigram"),
+        ({"tokenization": "wordpiece", "segmentation": "unigram"}, "take a larger --vocab-size$"),
+        ({"tokenization": "char", "segmentation": "char"}, "or leave it out"),
+        ({"tokenization": "word", "segmentation": "word"}, "take a larger --vocab-size$"),
+    ],
+)
+def test_unknown_words_are_told_with_the_mend_and_no_traceback(vocabulary: dict, mend: str):
+    certificate = copy.deepcopy(GOOD) | {"vocabulary": vocabulary}
+    certificate["languages"]["es"]["unk_rate"] = 1.0
+    with pytest.raises(RunFailed, match=mend) as failure:
+        check_promises(certificate, LANGUAGES, "mirror")
+    assert len(str(failure.value).splitlines()) == 2
 
 
 def test_with_a_joint_vocabulary_the_same_cuts_are_measured_but_not_promised():

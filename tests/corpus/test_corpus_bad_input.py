@@ -63,6 +63,12 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "nothing but control characters": (text(b"\x00\x01\n\n\x02\n"), "no text in it"),
     "nothing but blank lines": (text(b"\n  \n\n"), "no text in it"),
     "unknown language": (lambda path: ["--languages", "xx"], "'xx' is unknown"),
+    "not in the sample": (lambda path: ["--languages", "en", "it"], "no text in 'it'"),
+    "not in the sample, planned": (
+        lambda path: ["--languages", "en", "it", "--dry-run"],
+        "no text in 'it'",
+    ),
+    "nothing to share": (text(b"One.\n", "--shared-text", "same"), "--shared-text same"),
     "unknown language of a file": (lambda path: ["--text", f"xx={path}"], "'xx' is unknown"),
     "missing file": (lambda path: ["--text", f"en={path}"], "no such file"),
     "a folder": (lambda path: ["--text", f"en={path.parent}"], "is a folder"),

@@ -43,6 +43,23 @@ def test_without_a_fake_language_there_is_nothing_to_mirror():
         resolve(CorpusConfig(languages=("es", "ru"), vocab="mirror"))
 
 
+def test_text_is_shared_by_languages_of_one_source_only():
+    for options in (
+        {},
+        {"text": ("en=a",), "languages": ("en", "enreversed")},
+        {"text": ("en=a", "enfake=b", "es=c"), "languages": ("enfake", "en", "es", "esfake")},
+    ):
+        assert resolve(CorpusConfig(shared_text="same", **options)).shared_text == "same"
+    for options in (
+        {"languages": ("en", "es")},
+        {"text": ("en=a",)},
+        {"text": ("en=a", "enfake=b"), "languages": ("enfake", "en")},
+        {"dump": ("en=a", "it=b"), "languages": ("enfake", "it")},
+    ):
+        with pytest.raises(InputError, match="--shared-text same is for languages of one source"):
+            resolve(CorpusConfig(shared_text="same", **options))
+
+
 def test_names_of_runs():
     assert run_name(CorpusConfig()) == "sample-enfake-en"
     assert run_name(CorpusConfig(name="x")) == "x"
@@ -65,6 +82,7 @@ def test_names_of_runs():
         ({"sample_sentences": 0}, "--sample-sentences"),
         ({"processes": 0}, "--processes"),
         ({"presplit": True}, "--presplit"),
+        ({"sample_sentences": 5, "tokenization": "char"}, "--sample-sentences 5 .*leave it out"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict, message: str):

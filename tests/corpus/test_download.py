@@ -21,9 +21,10 @@ from bbert import cli
 from bbert.corpus import download_http
 from bbert.corpus.download import run
 from bbert.corpus.download_config import DownloadConfig
-from bbert.corpus.download_editions import edition, wiki_of
+from bbert.corpus.download_editions import OTHER_NAMES, edition, wiki_of
 from bbert.corpus.download_file import part_of
 from bbert.errors import InputError, RunFailed
+from bbert.languages import KNOWN_CODES
 
 CONTENT = random.Random(3).randbytes(700_000)
 NAME = "eswiki-20261101-pages-articles.xml.bz2"
@@ -359,6 +360,21 @@ def test_the_command_lists_editions(
     assert not work.exists()
 
 
+def test_the_list_says_what_is_here(
+    server: DumpServer, work: Path, capsys: pytest.CaptureFixture[str]
+):
+    server.add_edition("eswiki", "20261120", {"1.xml-p1p9.bz2": b"one", "2.xml-p10p20.bz2": b"two"})
+    fetch(server, work, date="20261101")
+    fetch(server, work, date="20261120", parts=1)
+    capsys.readouterr()
+    assert cli.main(["corpus", "download", "es", "--mirror", server.url, "--work", str(work),
+                     "--list"]) == 0  # fmt: skip
+    rows = [line.rstrip("│ ") for line in capsys.readouterr().out.splitlines()]
+    ends = {date: row for date in ("20261101", "20261120") for row in rows if date in row}
+    assert ends["20261101"].endswith(" all")
+    assert ends["20261120"].endswith(" a part")
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -392,9 +408,14 @@ def test_exit_codes_and_two_lines(
 
 
 def test_names_of_wikis():
-    assert [wiki_of(code) for code in ("en", "nb", "zh-min-nan")] == [
-        "enwiki", "nowiki", "zh_min_nanwiki",
+    codes = ("en", "nb", "yue", "rup", "zh-min-nan")
+    assert [wiki_of(code) for code in codes] == [
+        "enwiki", "nowiki", "zh_yuewiki", "roa_rupwiki", "zh_min_nanwiki",
     ]  # fmt: skip
+
+
+def test_every_language_with_another_name_is_one_that_can_be_asked_for():
+    assert OTHER_NAMES.keys() <= KNOWN_CODES
 
 
 def test_a_downloaded_dump_builds_a_corpus(server: DumpServer, work: Path, tmp_path: Path):
