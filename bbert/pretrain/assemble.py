@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from bbert.pretrain.engine import Engine, EngineSettings
 from bbert.pretrain.matrix_peak import matrix_peak
 from bbert.pretrain.model import BertForPretraining
 from bbert.pretrain.multilinguality import Multilinguality
-from bbert.pretrain.parallel_text import parallel_texts
+from bbert.pretrain.parallel_text import parallel_texts, say_what_is_not_read
 from bbert.pretrain.plan import Plan
 from bbert.pretrain.process_group import ProcessGroup
 from bbert.pretrain.row_shares import micro_batches, rows_of
@@ -21,6 +22,8 @@ from bbert.pretrain.saving import Saving
 from bbert.pretrain.schedule import Schedule
 from bbert.pretrain.training import Training
 from bbert.processor_threads import set_threads
+
+logger = logging.getLogger(__name__)
 
 _VOCAB_MULTIPLE_ON_GPU = 128
 """Tensor cores take whole tiles: 60,000 entries get room for 60,032."""
@@ -74,12 +77,12 @@ def assemble(plan: Plan, run_path: Path, group: ProcessGroup) -> Training:
     tokenizer_dir = plan.corpus.path / "tokenizer"
     return Training(
         engine, source, validation, schedule, rows, group, run_path, tokenizer_dir, saving,
-        _peak_tokens_per_second(engine, source, group, config.precision), multilinguality,
+        _peak_tokens_per_second(plan, engine, source, group), multilinguality,
     )  # fmt: skip
 
 
 def _peak_tokens_per_second(
-    engine: Engine, source: BatchSource, group: ProcessGroup, precision: str
+    plan: Plan, engine: Engine, source: BatchSource, group: ProcessGroup
 ) -> float:
     """Tokens/s of the group if every process multiplied as fast as the leader's machine can.
 
@@ -88,8 +91,19 @@ def _peak_tokens_per_second(
     if not group.leads:
         return math.inf
     seq_len = source.settings.seq_len
-    flops = engine.model.architecture.training_flops_per_token(seq_len, source.num_slots / seq_len)
-    return group.size * matrix_peak(precision, engine.device) / flops
+    share = predictions_per_row(plan, source) / seq_len
+    flops = engine.model.architecture.training_flops_per_token(seq_len, share)
+    return group.size * matrix_peak(plan.config.precision, engine.device) / flops
+
+
+def predictions_per_row(plan: Plan, source: BatchSource) -> float:
+    """Positions of a row that pass through the MLM head: all slots where shapes have to be fixed.
+
+    On a CPU those that are left over are passed over, unless the model is compiled.
+    """
+    if plan.config.device == "cuda" or plan.config.compile == "on":
+        return source.num_slots
+    return source.settings.mlm_probability * source.settings.row_length
 
 
 def _multilinguality(
@@ -97,9 +111,13 @@ def _multilinguality(
 ) -> Multilinguality | None:
     """What the live curves measure; None where they are off or there is no parallel text."""
     if not plan.config.probe:
+        if plan.config.probe_parallel:
+            logger.info("--no-probe: the files of --probe-parallel are not read")
         return None
     files = plan.parallel_files()
     texts = parallel_texts(plan.corpus.path, plan.languages, validation.held_out_sentences, files)
+    if plan.config.probe_parallel:
+        say_what_is_not_read(files, texts)
     prepared = Multilinguality.prepare(
         texts,
         plan.corpus.path / "tokenizer",

@@ -25,6 +25,16 @@ WIDEST_FUSED_HEAD = 256
 """Head size up to which a GPU takes the fused kernel."""
 
 
+def kernel_draws_dropout(architecture: Architecture, device: str) -> bool:
+    """Whether the fused kernel draws the attention's dropout.
+
+    It takes torch's generator, place by place in a micro-batch: another cut of the batch over
+    processes and micro-batches has other zeros there. All other dropout depends on the row alone.
+    """
+    fused = device == "cuda" and architecture.head_size <= WIDEST_FUSED_HEAD
+    return fused and architecture.dropout > 0
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention; query, key and value come out of one product."""
 

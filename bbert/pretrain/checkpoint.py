@@ -118,15 +118,15 @@ def newest_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Path | None:
             logger.warning("%s is damaged (%s): going back to the one before", path, damage)
         elif _read_progress(path)["identity"] != dict(identity):
             raise InputError(
-                f"{path} belongs to another configuration or corpus; "
-                "use --force to start again or --name for a new run"
+                f"{path} belongs to another configuration or corpus\n"
+                f"remove {folder} to start again at step 0, or use --name for a new run"
             )
         else:
             return path
     if checkpoints:
         raise InputError(
             f"all {len(checkpoints)} checkpoints in {folder} are damaged: nothing to go on from\n"
-            "put back a copy of one of them, or use --force to start again at step 0"
+            "put back a copy of one of them, or remove that folder to start again at step 0"
         )
     return None
 

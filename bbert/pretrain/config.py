@@ -172,6 +172,11 @@ class PretrainConfig(StageConfig):
                 "--packing full-sentences has no second segment for next-sentence prediction; "
                 "add --no-nsp"
             )
+        if not self.nsp and self.nsp_negatives != "any":
+            raise ValueError(
+                f"--nsp-negatives {self.nsp_negatives} is about the random segments of "
+                "next-sentence prediction; leave it out with --no-nsp"
+            )
         if self.batching == "one-language" and self.nsp and self.nsp_negatives == "any":
             raise ValueError(
                 "--batching one-language contradicts NSP negatives of any language; "

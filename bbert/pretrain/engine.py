@@ -4,7 +4,8 @@ DeepSpeed wraps the model, reduces gradients and applies ZeRO; its configuration
 (PyTorch's fused AdamW, no timers, no loss scaling: fp32, or bf16 by autocast over fp32 weights). A
 process that is alone skips the reduction. The model divides its losses by the counts of the whole
 global batch, so gradients are summed over micro-batches and processes, never averaged: the update
-is the same whatever the number of either.
+is the same whatever the number of either, but for the attention's dropout on a GPU
+(`attention.kernel_draws_dropout`).
 """
 
 from __future__ import annotations
@@ -189,7 +190,10 @@ class Engine:
             for kind in ("weight", *_MOMENTS)
         }
         if expected != {name: tuple(tensor.shape) for name, tensor in tensors.items()}:
-            raise InputError("the checkpoint is of another architecture; use --force or --name")
+            raise InputError(
+                "the checkpoint is of another architecture; remove the run's checkpoints/ to start "
+                "again at step 0, or use --name for a new run"
+            )
         tensors = {key: self.model.padded(key.split("/")[1], t) for key, t in tensors.items()}
         for name, parameter in named.items():
             parameter.copy_(tensors[f"weight/{name}"])

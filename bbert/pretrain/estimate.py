@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from bbert.pretrain.assemble import new_model
+from bbert.pretrain.assemble import new_model, predictions_per_row
+from bbert.pretrain.attention import kernel_draws_dropout
 from bbert.pretrain.batches import BatchSource
 from bbert.pretrain.config import architecture_of, known
 from bbert.pretrain.memory import (
@@ -43,7 +44,7 @@ def need_of(plan: Plan, source: BatchSource) -> MemoryNeed:
     return memory_need(
         architecture_of(config, plan.vocab_size()),
         source.settings.seq_len,
-        _predictions(plan, source),
+        predictions_per_row(plan, source),
         bf16=config.precision == "bf16",
         gpu=config.device == "cuda",
         processes=known(config.processes),
@@ -60,15 +61,11 @@ def memory_budget(
         parts: first and end row of its micro-batches.
     """
     rows = max(end - start for start, end in parts)
-    memory = available_bytes(plan.config.device, known(plan.config.processes))
-    return MemoryBudget(need_of(plan, source), rows, memory)
-
-
-def _predictions(plan: Plan, source: BatchSource) -> float:
-    """Positions of a row that pass through the MLM head: on a GPU all slots, used or not."""
-    if plan.config.device == "cuda":
-        return source.num_slots
-    return source.settings.mlm_probability * source.settings.row_length
+    device = plan.config.device
+    memory = available_bytes(device, known(plan.config.processes))
+    architecture = architecture_of(plan.config, plan.vocab_size())
+    other_dropout = kernel_draws_dropout(architecture, device)
+    return MemoryBudget(need_of(plan, source), rows, memory, other_dropout)
 
 
 def estimates(plan: Plan) -> dict[str, str]:
@@ -85,7 +82,7 @@ def estimates(plan: Plan) -> dict[str, str]:
     architecture = model.architecture
     parameters = architecture.parameter_count()
     tokens = settings.batch_size * settings.seq_len
-    share = _predictions(plan, source) / settings.seq_len
+    share = predictions_per_row(plan, source) / settings.seq_len
     flops = architecture.training_flops_per_token(settings.seq_len, share)
     work = flops * tokens
     rows = math.ceil(settings.batch_size / processes)

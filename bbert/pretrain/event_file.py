@@ -27,12 +27,12 @@ _VERSION = "brain.Event:2"
 class EventFile:
     """The event file of this process; opening it cuts back those of earlier ones."""
 
-    def __init__(self, folder: Path, last_step: int) -> None:
-        """Drop the rows after `last_step`, or all where it is 0, and begin a file."""
+    def __init__(self, folder: Path, first: int) -> None:
+        """Drop the rows from step `first` on and begin a file."""
         folder.mkdir(exist_ok=True)
         older = sorted(folder.glob(f"{_PREFIX}.*"))
         for path in older:
-            _cut_back(path, last_step)
+            _cut_back(path, first)
         # The names order the files for TensorBoard, whatever a clock says.
         name = f"{_PREFIX}.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{len(older)}"
         self._protocol = _protocol()
@@ -40,8 +40,7 @@ class EventFile:
         self._file = WaitingFile(folder / name)
         self._file.add(_record(message))
         if older:
-            step = last_step + 1 if last_step else 0
-            message = self._protocol.Event(wall_time=time.time(), step=step)
+            message = self._protocol.Event(wall_time=time.time(), step=first)
             message.session_log.status = self._protocol.SessionLog.START
             self._file.add(_record(message))
 
@@ -74,13 +73,13 @@ def _record(event: Any) -> bytes:
     return stream.getvalue()
 
 
-def _cut_back(path: Path, last_step: int) -> None:
-    """Drop the rows of an event file after `last_step`, and a record that was cut off."""
+def _cut_back(path: Path, first: int) -> None:
+    """Drop the rows of an event file from step `first` on, and a record that was cut off."""
     end = 0
     with path.open("r+b") as stream:
         for offset, content in _records(stream.read()):
             event = _protocol().Event.FromString(content)
-            if event.HasField("summary") and (event.step > last_step or not last_step):
+            if event.HasField("summary") and event.step >= first:
                 break
             end = offset
         stream.truncate(end)

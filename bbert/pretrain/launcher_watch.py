@@ -17,13 +17,14 @@ _COMMANDS = ("deepspeed", "ds", "deepspeed.launcher.runner")
 class LauncherWatch:
     """Remembers who started this process; does nothing for one that was started by hand."""
 
-    def __init__(self, in_group: bool) -> None:
+    def __init__(self, in_group: bool, parent: int | None = None) -> None:
         """Take note of the parent.
 
         Args:
             in_group: a launcher or supervisor has started this process and others.
+            parent: whose child this process was at its start; None for that of this moment.
         """
-        self._parent = os.getppid()
+        self._parent = os.getppid() if parent is None else parent
         self._in_group = in_group
         self._launcher = _deepspeed_above(self._parent)
 

@@ -20,19 +20,19 @@ TENSORBOARD = "tensorboard"
 class MetricsLog:
     """Appends rows to a run's `metrics.jsonl` and to its TensorBoard folder.
 
-    Rows after `last_step` are dropped on opening: a run that was killed wrote them after its last
-    checkpoint, and writes them again. So is a last line that was cut off. Without a checkpoint
-    (`last_step` 0) the run starts anew and so do both files.
+    Rows from step `first` on are dropped on opening: a run that was killed wrote them after its
+    last checkpoint, and writes them again. So is a last line that was cut off. Without a checkpoint
+    (`first` 0) the run starts anew and so do both files.
     """
 
-    def __init__(self, run_path: Path, last_step: int) -> None:
+    def __init__(self, run_path: Path, first: int) -> None:
         path = run_path / METRICS
-        kept = [row for row in read_metrics(path) if last_step and row["step"] <= last_step]
+        kept = [row for row in read_metrics(path) if row["step"] < first]
         temporary = path.with_name(f".{METRICS}")
         temporary.write_text("".join(map(_line, kept)), encoding="utf-8")
         temporary.replace(path)
         self._file = WaitingFile(path)
-        self._board = EventFile(run_path / TENSORBOARD, last_step)
+        self._board = EventFile(run_path / TENSORBOARD, first)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Add one row; `step` is its key. Where the disk is full it waits for the next one."""

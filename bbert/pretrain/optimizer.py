@@ -33,8 +33,10 @@ def adamw(model: torch.nn.Module, weight_decay: float) -> torch.optim.AdamW:
 def learning_rate(step: int, peak: float, warmup_steps: int, steps: int) -> float:
     """Learning rate of a step, counted from 1: linear up from 0, then linear down towards 0.
 
-    The same as `transformers.get_linear_schedule_with_warmup` and the released BERT code: the
-    first of several warm-up steps has rate 0, and 0 would be reached one step after the last.
+    The same as `transformers.get_linear_schedule_with_warmup`: the first of several warm-up steps
+    has rate 0, and 0 would be reached one step after the last. Google's BERT code lets the rate
+    fall from step 0 on and only puts the warm-up in front of it: after the warm-up it is lower
+    there by the factor (1 - warmup_steps / steps), 0.5 % in K et al. 2020.
     """
     done = step - 1
     if done < warmup_steps:

@@ -25,17 +25,22 @@ class MemoryBudget:
     Attributes:
         rows: at once, of the largest micro-batch.
         limit: bytes that this process can have.
+        other_dropout: another micro-batch has other zeros of the attention's dropout.
     """
 
     need: MemoryNeed
     rows: int
     limit: float
+    other_dropout: bool = False
 
     def mend(self, most_rows: int) -> str:
         """The option that would help, at most `most_rows` rows at once."""
         rows = min(most_rows, self.need.rows_within(self.limit))
         if rows >= 1:
-            return f"use --micro-batch-size {rows} (the result is the same)"
+            same = "the result is the same"
+            if self.other_dropout:
+                same = "the same batches and masks, other zeros of the attention's dropout"
+            return f"use --micro-batch-size {rows} ({same})"
         return (
             "not even one row fits: use a smaller --hidden, --depth or --seq-len, "
             "or --zero-stage 2 on several machines"

@@ -242,11 +242,20 @@ class TextStream:
         attempt: int,
         at_sentence_N: NDArray[np.bool_],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First token and number of tokens (at most `length_N`) of random pieces of text."""
+        """First token and number of tokens (at most `length_N`) of random pieces of text.
+
+        They begin as the second segments of `split_points` do, with a sentence or else a word: how
+        a segment begins must not tell whether it is random.
+        """
         drawn_N = below(draw(key_N, _SEGMENT), attempt, self.num_tokens)
         begin_N, end_N, position_N = self._locate(drawn_N)
-        position_N = position_N.clip(max=np.maximum(begin_N, end_N - length_N))
+        latest_N = np.maximum(begin_N, end_N - length_N)
+        position_N = position_N.clip(max=latest_N)
         position_N = np.where(at_sentence_N, self._sentence_start(position_N), position_N)
+        if not at_sentence_N.all():
+            middle = ~at_sentence_N
+            earliest_N = begin_N[middle]
+            position_N[middle] = self._word_start(position_N[middle], earliest_N, latest_N[middle])
         return position_N, np.minimum(length_N, end_N - position_N)
 
     def sentence_end(self, position_N: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -286,6 +295,21 @@ class TextStream:
         quarter_N = length_N // 4
         place_N = quarter_N + below(key_N, _MIDDLE, np.maximum(length_N - 2 * quarter_N, 1))
         place_N = place_N.clip(np.minimum(1, length_N), length_N)
-        ahead = start_N[:, None] + place_N[:, None] + np.arange(_LONGEST_WORD)
-        starts_word = self.word_starts[ahead.clip(max=len(self.word_starts) - 1)] != 0
-        return np.minimum(place_N + starts_word.argmax(axis=1), length_N)
+        return np.minimum(place_N + self._to_word(start_N + place_N, 1), length_N)
+
+    def _word_start(
+        self,
+        position_N: NDArray[np.int64],
+        earliest_N: NDArray[np.int64],
+        latest_N: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """The first word start from `position_N` on, or else the last one up to `latest_N`."""
+        next_N = position_N + self._to_word(position_N, 1)
+        last_N = np.maximum(latest_N - self._to_word(latest_N, -1), earliest_N)
+        return np.where(next_N <= latest_N, next_N, last_N)
+
+    def _to_word(self, position_N: NDArray[np.int64], direction: int) -> NDArray[np.int64]:
+        """Tokens from `position_N` to the next word start that way; 0 where none is near."""
+        place = position_N[:, None] + direction * np.arange(_LONGEST_WORD)
+        starts_word = self.word_starts[place.clip(0, len(self.word_starts) - 1)] != 0
+        return starts_word.argmax(axis=1)

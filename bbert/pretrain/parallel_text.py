@@ -8,7 +8,8 @@ of one source have different documents (`--shared-text disjoint`).
 
 Other languages need files, line n of one the translation of line n of the others:
 `--probe-parallel`, or on the embedded sample its own parallel text. As everywhere, a language's
-interventions are applied to its file; the permutation of a corpus is not.
+interventions are applied to its file, and the characters of a plain language beside a fake one give
+way as they do in the corpus; the permutation of a corpus is not.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from bbert.corpus.compressed import read_chunks
 from bbert.errors import InputError
+from bbert.fake import give_way, take_back
 from bbert.languages import Language, unfake
 from bbert.run_directory import read_json
 
@@ -66,17 +68,21 @@ def parallel_texts(
         InputError: the files have different numbers of lines, or one cannot be read.
     """
     texts, exact_pairs = [], set()
+    beside_fake = any(Language.parse(name).is_fake for name in languages)
     for source in dict.fromkeys(Language.parse(name).source for name in languages):
         family = [name for name in languages if Language.parse(name).source == source]
-        if len(family) > 1 and (natural := _natural_sentences(corpus_dir, family, held_out)):
+        if len(family) > 1 and (
+            natural := _natural_sentences(corpus_dir, family, held_out, beside_fake)
+        ):
             pairs = tuple(combinations(family, 2))
             exact_pairs |= set(pairs)
-            texts.append(ParallelText(_applied(dict.fromkeys(family, natural)), pairs, exact=True))
+            sentences = _applied(dict.fromkeys(family, natural), beside_fake)
+            texts.append(ParallelText(sentences, pairs, exact=True))
     named = [name for name in languages if name in files]
     pairs = tuple(pair for pair in combinations(named, 2) if pair not in exact_pairs)
     if pairs:
         lines = _aligned_lines({name: files[name] for name in named})
-        texts.append(ParallelText(_applied(lines), pairs, exact=False))
+        texts.append(ParallelText(_applied(lines, beside_fake), pairs, exact=False))
     _say_what_is_missing(languages, exact_pairs.union(pairs))
     return texts
 
@@ -91,8 +97,27 @@ def _say_what_is_missing(languages: Sequence[str], known: Set[tuple[str, str]]) 
         )
 
 
+def say_what_is_not_read(files: Mapping[str, Path], texts: Sequence[ParallelText]) -> None:
+    """Name the files that `parallel_texts` had no need of.
+
+    Args:
+        files: language → what the user gave for it.
+        texts: what `parallel_texts` made of them.
+    """
+    read = {name for text in texts if not text.exact for name in text.sentences}
+    unread = [name for name in files if name not in read]
+    if unread:
+        logger.info(
+            "--probe-parallel is not read for %s: held-out text of the corpus is parallel, exactly",
+            ", ".join(unread),
+        )
+
+
 def _natural_sentences(
-    corpus_dir: Path, family: Sequence[str], held_out: Callable[[str], NDArray[np.int64]]
+    corpus_dir: Path,
+    family: Sequence[str],
+    held_out: Callable[[str], NDArray[np.int64]],
+    beside_fake: bool,
 ) -> list[str]:
     """Held-out sentences in the natural language that a family of languages was made from."""
     certificate = read_json(corpus_dir / "certificate.json")
@@ -106,23 +131,33 @@ def _natural_sentences(
             path = corpus_dir / "text" / f"{name}{suffix}"
             if path.is_file():
                 wanted = held_out(name)[:MAX_LINES]
-                return [_undone(line, language) for line in _sentences(path, wanted)]
+                return [_undone(line, language, beside_fake) for line in _sentences(path, wanted)]
     return []
 
 
-def _undone(sentence: str, language: Language) -> str:
+def _undone(sentence: str, language: Language, beside_fake: bool) -> str:
     """A sentence of `language` in its source."""
     words = sentence.split(" ")
     if language.is_reversed:
         words.reverse()
-    return " ".join(map(unfake, words) if language.is_fake else words)
+    text = " ".join(words)
+    if language.is_fake:
+        return unfake(text)
+    return take_back(text) if beside_fake else text
 
 
-def _applied(lines: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Natural sentences, put through the interventions of the languages that they are for."""
+def _applied(lines: Mapping[str, Sequence[str]], beside_fake: bool) -> dict[str, list[str]]:
+    """Natural sentences as the corpus has them, with the interventions of each language.
+
+    Args:
+        beside_fake: one of the corpus's languages is fake; the plain ones leave it its alphabet.
+    """
     applied = {}
     for name, sentences in lines.items():
-        text = Language.parse(name).apply("\n".join(sentences))
+        language = Language.parse(name)
+        text = language.apply("\n".join(sentences))
+        if beside_fake and not language.is_fake:
+            text = give_way(text)
         applied[name] = text.split("\n")
         assert len(applied[name]) == len(sentences)
     return applied

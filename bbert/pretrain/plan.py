@@ -97,7 +97,7 @@ def make_plan(config: PretrainConfig, group: ProcessGroup | None = None) -> Plan
     """Find the corpus and fill in the configuration; imports no torch on a machine without GPU.
 
     Args:
-        group: the group that a launcher started, whose size is the number of processes.
+        group: this process's; where a launcher started it, its size is the number of processes.
 
     Raises:
         InputError: see `resolve.resolve`.
@@ -110,7 +110,7 @@ def make_plan(config: PretrainConfig, group: ProcessGroup | None = None) -> Plan
         [corpus.name, *knobs_that_differ(config, frozenset({"corpus"}))]
     )
     launched = False
-    if group is not None and group.size > 1:
+    if group is not None and group.started_by is not None:
         launched = True
         if config.processes not in (None, group.size):
             raise InputError(

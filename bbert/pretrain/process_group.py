@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +30,18 @@ _GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process's place among `size` processes; rank 0 leads: it alone writes."""
+    """This process's place among `size` processes; rank 0 leads: it alone writes.
+
+    Attributes:
+        started_by: the launcher or supervisor that put this process into the group, as it was asked
+            for: early, because a parent that ends is replaced by another. None where it was started
+            by hand.
+    """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    started_by: int | None = field(default=None, compare=False)
 
     @property
     def leads(self) -> bool:
@@ -97,10 +104,12 @@ def launched_group() -> ProcessGroup | None:
         local_rank = int(os.environ.get("LOCAL_RANK", rank))
     except KeyError:
         task = slurm_task()
-        return None if task is None else ProcessGroup(task.rank, task.size, task.local_rank)
+        if task is None:
+            return None
+        return ProcessGroup(task.rank, task.size, task.local_rank, os.getppid())
     except ValueError as error:
         raise InputError(f"RANK, WORLD_SIZE and LOCAL_RANK must be numbers: {error}") from None
-    return ProcessGroup(rank, size, local_rank)
+    return ProcessGroup(rank, size, local_rank, os.getppid())
 
 
 def count_gpus() -> int:

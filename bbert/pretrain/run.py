@@ -75,7 +75,7 @@ def run(config: PretrainConfig) -> RunDirectory | DryRun | None:
     """
     group = launched_group()
     if config.dry_run:
-        return _dry_run(config) if group is None or group.leads else None
+        return _dry_run(config, group) if group is None or group.leads else None
     if group is not None:
         return run_in_group(config, group)
     plan = make_plan(config)
@@ -89,10 +89,10 @@ def run(config: PretrainConfig) -> RunDirectory | DryRun | None:
     return RunDirectory(plan.final)
 
 
-def _dry_run(config: PretrainConfig) -> DryRun:
+def _dry_run(config: PretrainConfig, group: ProcessGroup | None) -> DryRun:
     from bbert.pretrain.estimate import estimates
 
-    plan = make_plan(config)
+    plan = make_plan(config, group)
     warn_of_slow_arithmetic(plan.config)
     return DryRun(plan.config, plan.final, estimates(plan))
 

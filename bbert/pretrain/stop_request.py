@@ -47,7 +47,7 @@ class StopRequest:
         self.signal_number: int | None = None
         self._group = group
         self._received, self._received_at = 0, 0.0
-        self._launcher = LauncherWatch(in_group=group.size > 1)
+        self._launcher = LauncherWatch(group.size > 1, group.started_by)
         self._looked = time.monotonic()
         self._handled = signals_handled(self._receive)
         self.restart_pace()

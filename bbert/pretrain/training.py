@@ -101,18 +101,29 @@ class Training:
             KeyboardInterrupt, SystemExit: SIGINT or another signal, after a checkpoint.
         """
         if self.group.leads:
-            with MetricsLog(self.run_path, self.step) as log:
+            with MetricsLog(self.run_path, self._first_row()) as log:
                 self._run(log)
         else:
             self._run(None)
+
+    def _row_was_due(self) -> bool:
+        """Whether the run stopped while it measured for the row of this step."""
+        return self._table.num_lines > 0 and self.schedule.row_due(self.step)
+
+    def _first_row(self) -> int:
+        """Step of the first row that this process may write.
+
+        The row that was due may be in the file: a process that wrote it, and was killed before its
+        next checkpoint, went on from the same one.
+        """
+        return self.step if self.step == 0 or self._row_was_due() else self.step + 1
 
     def _run(self, log: MetricsLog | None) -> None:
         settings, schedule = self.source.settings, self.schedule
         tokens_per_step = settings.batch_size * settings.seq_len
         shown = token_progress(tokens_per_step, schedule.steps, self.step)
         with StopRequest(self.group) as stop, shown as show:
-            was_due = self._table.num_lines > 0 and schedule.row_due(self.step)  # when it stopped
-            if was_due and self._write_row(log, self._finite_total(), stop):
+            if self._row_was_due() and self._write_row(log, self._finite_total(), stop):
                 self._save(log)
             if self.step == 0 and schedule.probe_every is not None:
                 untrained = self._probe(stop)  # the floor of the curves
@@ -133,7 +144,7 @@ class Training:
                     if row_due:
                         save_due |= self._write_row(log, total_SC, stop)
                         stopping = stop.requested()
-                    if save_due or (stopping and not self.saving.has(self.step)):
+                    if save_due or (stopping and self._worth_a_checkpoint()):
                         self._save(log)
                     began, steps_timed = time.monotonic(), 0
                 show(self.step)
@@ -230,6 +241,10 @@ class Training:
             logger.info("step %s: %s", f"{self.step:,}", best)
             measured["probe_seconds"] = round(self.probe_cost.seconds, 3)
         return measured
+
+    def _worth_a_checkpoint(self) -> bool:
+        """Before the first step there is nothing to keep, and AdamW has no moments yet."""
+        return self.step > 0 and not self.saving.has(self.step)
 
     def _save(self, log: MetricsLog | None) -> None:
         """Write a checkpoint of this step."""

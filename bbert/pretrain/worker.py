@@ -21,14 +21,14 @@ from bbert.run_directory import read_json, write_json_atomically
 
 def main(specification: Path, outcome: Path) -> int:
     """Run the worker; returns its exit code."""
+    group = launched_group()  # first of all: it takes note of the supervisor
+    assert group is not None
     from pydantic import TypeAdapter
 
     from bbert.pretrain.run import run_in_group
 
     content = read_json(specification)
     config = TypeAdapter(PretrainConfig).validate_python(content["config"])
-    group = launched_group()
-    assert group is not None
     set_up_logging(config.quiet, config.debug)
     try:
         run_in_group(config, group, content["rendezvous"])

@@ -126,6 +126,21 @@ def test_pairs_follow_each_other_or_come_from_other_documents(corpus, text, nega
     assert mixed > 0.3 if negatives == "any" else mixed == 0
 
 
+def test_the_first_piece_of_a_segment_does_not_tell_whether_it_is_random(tmp_path):
+    sentences = random_documents(160, sentences=1, sentence_length=300)
+    corpus = write_corpus(tmp_path / "c", {"en": sentences}, FIRST_ORDINARY_ID + 60_000,
+                          word_length=3, distinct=True)  # fmt: skip
+    starts_word = TokenStore.open(corpus, "en").word_starts
+    batch = source(corpus, languages=["en"], batch_size=400, short_seq_probability=0.2).batch(0)
+    assert batch.next_sentence_labels_B is not None
+    inside_words = {0: 0, 1: 0}
+    for row, random in zip(unmasked(batch), batch.next_sentence_labels_B, strict=True):
+        _, second = segments(row, {SEP})
+        if len(second):
+            inside_words[int(random)] += not starts_word[second[0] - FIRST_ORDINARY_ID]
+    assert inside_words == {0: 0, 1: 0}
+
+
 def test_half_of_the_pairs_are_random(corpus):
     labels = np.concatenate(
         [source(corpus, batch_size=2000).batch(step).next_sentence_labels_B for step in range(3)]

@@ -142,7 +142,7 @@ def test_where_all_are_damaged_nothing_starts_silently(tmp_path: Path):
         (write(tmp_path, step) / "progress.json").write_text("{}")
     with pytest.raises(InputError, match=r"all 2 checkpoints .* damaged") as caught:
         newest_checkpoint(tmp_path, IDENTITY)
-    assert "--force" in str(caught.value)
+    assert "remove that folder" in str(caught.value)
 
 
 def test_a_damaged_newer_one_does_not_push_out_good_ones(tmp_path: Path):
@@ -155,8 +155,9 @@ def test_a_damaged_newer_one_does_not_push_out_good_ones(tmp_path: Path):
 
 def test_one_of_another_run_is_refused(tmp_path: Path):
     write(tmp_path, 5, identity={"config": "a", "corpus": "changed"})
-    with pytest.raises(InputError, match="another configuration or corpus"):
+    with pytest.raises(InputError, match="another configuration or corpus") as caught:
         newest_checkpoint(tmp_path, IDENTITY)
+    assert f"remove {tmp_path} to start again" in str(caught.value)
 
 
 def test_a_failed_write_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

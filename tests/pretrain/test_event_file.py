@@ -32,8 +32,8 @@ def raw_steps(folder: Path) -> list[int]:
     ]
 
 
-def log_rows(run: Path, last_step: int, steps: range, finish: bool = True) -> None:
-    log = MetricsLog(run, last_step)
+def log_rows(run: Path, first: int, steps: range, finish: bool = True) -> None:
+    log = MetricsLog(run, first)
     for step in steps:
         log.write({"step": step, "loss": 100 / (step + 1), "learning_rate": 0.5})
     if finish:
@@ -51,8 +51,8 @@ def test_tensorboard_shows_every_row(tmp_path):
 
 def test_a_killed_run_leaves_no_step_out_and_shows_none_twice(tmp_path):
     log_rows(tmp_path, 0, range(10, 60, 10), finish=False)  # killed; the checkpoint was at 30
-    log_rows(tmp_path, 30, range(40, 80, 10), finish=False)  # killed; the checkpoint was at 70
-    log_rows(tmp_path, 70, range(80, 100, 10))
+    log_rows(tmp_path, 31, range(40, 80, 10), finish=False)  # killed; the checkpoint was at 70
+    log_rows(tmp_path, 71, range(80, 100, 10))
     steps = list(range(10, 100, 10))
     assert [row["step"] for row in read_metrics(tmp_path / "metrics.jsonl")] == steps
     assert [step for step, _ in curves(tmp_path / "tensorboard")["loss"]] == steps
@@ -71,7 +71,7 @@ def test_a_record_that_was_cut_off_is_dropped(tmp_path, cut):
     log_rows(tmp_path, 0, range(10, 60, 10))
     (path,) = (tmp_path / "tensorboard").glob("events*")
     path.write_bytes(path.read_bytes()[:-cut])
-    log_rows(tmp_path, 40, range(50, 80, 10))
+    log_rows(tmp_path, 41, range(50, 80, 10))
     assert raw_steps(tmp_path / "tensorboard") == [10, 20, 30, 40, 50, 60, 70]
 
 
@@ -82,7 +82,7 @@ def test_a_live_board_forgets_what_was_cut(tmp_path):
     board = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"scalars": 0})
     board.Reload()
     assert [e.step for e in board.Scalars("loss")] == [10, 20, 30, 40, 50]
-    log_rows(tmp_path, 20, range(30, 50, 10))
+    log_rows(tmp_path, 21, range(30, 50, 10))
     board.Reload()
     assert [e.step for e in board.Scalars("loss")] == [10, 20, 30, 40]
 

@@ -17,6 +17,7 @@ from tiny_corpus import build_tiny_corpus
 from bbert.errors import RunFailed
 from bbert.pretrain import memory
 from bbert.pretrain.architecture import Architecture
+from bbert.pretrain.attention import kernel_draws_dropout
 from bbert.pretrain.memory import MemoryNeed, memory_need, shown_bytes
 from bbert.pretrain.model import BertForPretraining
 from bbert.pretrain.out_of_memory import MemoryBudget, available_bytes
@@ -95,6 +96,18 @@ def test_the_mend_is_the_largest_micro_batch_that_fits(caplog: pytest.LogCapture
         raise MemoryError
     with pytest.raises(RunFailed, match="not even one row"), replace(tight, limit=1e9).explained():
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")
+
+
+def test_the_result_is_only_called_the_same_where_it_is():
+    assert "(the result is the same)" in MemoryBudget(NEED, 500, 2e9).mend(500)
+    mend = MemoryBudget(NEED, 500, 2e9, other_dropout=True).mend(500)
+    assert "the result is the same" not in mend
+    assert "--micro-batch-size 50 (" in mend
+    assert SHAPE.dropout > 0
+    assert kernel_draws_dropout(SHAPE, "cuda")
+    assert not kernel_draws_dropout(SHAPE, "cpu")
+    assert not kernel_draws_dropout(replace(SHAPE, dropout=0.0), "cuda")
+    assert not kernel_draws_dropout(replace(SHAPE, hidden=1030, heads=2), "cuda")
 
 
 def test_other_errors_pass():

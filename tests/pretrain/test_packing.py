@@ -170,6 +170,38 @@ def test_sentences_longer_than_a_row_are_split_before_a_word(tmp_path):
     assert ((first >= 15) & (first <= 61)).all()
 
 
+def test_random_segments_begin_with_a_word_where_the_others_do(tmp_path):
+    text = stream(tmp_path, [[300, 40]] * 60 + [[50]] * 60, 61)
+    sentences, _ = offsets([[300, 40]] * 60 + [[50]] * 60)
+    key = draw(stream_key(0, "keys"), np.arange(3000))
+    at_sentence, wanted = np.arange(3000) % 2 == 0, 20 + np.arange(3000) % 30
+    start, length = text.random_segments(wanted, key, 0, at_sentence)
+    assert (length == wanted).all()
+    assert text.word_starts[start].all()
+    assert np.isin(start[at_sentence], sentences).all()
+    assert np.isin(start[~at_sentence], sentences).mean() < 0.1
+    passage = np.searchsorted(text._begins_P, start, side="right") - 1
+    assert (start + length <= text._ends_P[passage]).all()
+
+
+def test_random_segments_that_begin_a_sentence_are_those_of_earlier_versions(tmp_path):
+    text = stream(tmp_path, [[12, 7, 30] * 5] * 150, 61)
+    key = draw(stream_key(0, "keys"), np.arange(1000))
+    at_sentence = np.arange(1000) % 2 == 0  # what the other rows are changes nothing
+    start, length = text.random_segments(np.full(1000, 30), key, 1, at_sentence)
+    assert start[:8:2].tolist() == [2156, 8048, 14847, 6242]
+    assert (length == 30).all()
+
+
+def test_text_without_words_for_long_is_no_obstacle(tmp_path):
+    text = stream(tmp_path, [[200]] * 60, 61)
+    text.word_starts = np.zeros_like(text.word_starts)
+    key = draw(stream_key(0, "keys"), np.arange(500))
+    start, length = text.random_segments(np.full(500, 30), key, 0, np.zeros(500, dtype=bool))
+    assert (length == 30).all()
+    assert (start % 200 <= 170).all()  # inside one passage
+
+
 @pytest.mark.parametrize("texts", [[], [[7]], [[30, 0, 0]], [[0], [0]]])
 def test_a_language_without_text_to_hold_out_is_refused(tmp_path, texts):
     with pytest.raises(InputError, match=r"'en' has .* at least two"):

@@ -12,9 +12,10 @@ from tokenizers import Tokenizer
 
 from bbert.corpus.token_store import TokenStore
 from bbert.errors import InputError
+from bbert.fake import give_way
 from bbert.languages import Language, fake
 from bbert.pretrain.batches import BatchSettings, BatchSource
-from bbert.pretrain.parallel_text import parallel_texts
+from bbert.pretrain.parallel_text import parallel_texts, say_what_is_not_read
 
 LANGUAGES = ["enfake", "en"]
 
@@ -115,6 +116,50 @@ def test_a_reversed_language_is_turned_round(tmp_path):
         tmp_path, ["enreversed", "enfakereversed"], lambda name: np.array([0, 1]), {}
     )
     assert text.sentences["enreversed"] == ["c b a", "e d"]
+
+
+RARE = "a \U00030d50b c\U00050001"
+"""With characters from 200,000 on, in the alphabet of `fake` or where none are."""
+
+
+@pytest.mark.parametrize("kept", ["en", "enfake"])
+def test_a_plain_language_leaves_a_fake_one_its_alphabet(tmp_path, kept):
+    (tmp_path / "text").mkdir()
+    made = {"en": give_way(Language.parse("en").apply(RARE)), "enfake": fake(RARE)}
+    assert made["en"] != RARE
+    (tmp_path / "text" / f"{kept}.txt").write_text(made[kept], encoding="utf-8")
+    (tmp_path / "certificate.json").write_text('{"languages": {}}')
+    (tmp_path / "ru").write_text(f"{RARE}\nd")
+    (tmp_path / "it").write_text("e\nf")
+    files = {name: tmp_path / name for name in ("ru", "it")}
+    languages = [kept, "enreversed", "enfakereversed", "ru", "it"]
+    exact, aligned = parallel_texts(tmp_path, languages, lambda name: np.array([0]), files)
+    assert exact.sentences[kept] == [made[kept]]
+    assert exact.sentences["enfakereversed"] == [" ".join(made["enfake"].split()[::-1])]
+    assert exact.sentences["enreversed"] == [" ".join(made["en"].split()[::-1])]
+    assert aligned.sentences["ru"] == [made["en"], "d"]
+    (alone,) = parallel_texts(tmp_path, ["ru", "it"], lambda name: np.array([0]), files)
+    assert alone.sentences["ru"] == [RARE, "d"]
+
+
+def test_files_that_are_not_needed_are_named(corpus, tmp_path, caplog):
+    for name in ("enfake", "en", "es"):
+        (tmp_path / name).write_text("One\nTwo\nThree\n")
+    held = held_out(corpus).held_out_sentences
+
+    def said(*languages: str) -> str:
+        caplog.clear()
+        files = {name: tmp_path / name for name in languages}
+        with caplog.at_level("INFO", logger="bbert"):
+            texts = parallel_texts(
+                corpus, languages, lambda n: held(n) if n in LANGUAGES else np.arange(3), files
+            )
+            say_what_is_not_read(files, texts)
+        return caplog.text
+
+    assert "--probe-parallel is not read for enfake, en: held-out text" in said("enfake", "en")
+    assert said("enfake", "en", "es") == ""
+    assert said("en", "es") == ""
 
 
 def test_pairs_without_parallel_text_are_named(corpus, tmp_path, caplog):

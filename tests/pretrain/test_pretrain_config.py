@@ -78,6 +78,10 @@ def test_a_short_run_warms_up_for_a_tenth_of_its_steps():
         ({"warmup_steps": 11, "steps": 10}, ("--warmup-steps 11", "--steps 10")),
         ({"weight_decay": -1.0}, ("--weight-decay -1.0",)),
         ({"save_every": 0}, ("--save-every 0",)),
+        (
+            {"nsp": False, "nsp_negatives": "same-language"},
+            ("--nsp-negatives same-language", "leave it out with --no-nsp"),
+        ),
     ],
 )
 def test_bad_values_name_option_and_mend(options: dict, words: tuple[str, ...]):

@@ -104,7 +104,7 @@ def test_the_log_is_cut_back_to_the_checkpoint(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
     path.write_text(path.read_text() + '{"step": 40, "lo')
     assert [row["step"] for row in read_metrics(path)] == [10, 20, 30]
-    with MetricsLog(tmp_path, 25) as log:
+    with MetricsLog(tmp_path, 26) as log:
         log.write({"step": 30, "loss": 0.5})
     assert [row["step"] for row in read_metrics(path)] == [10, 20, 30]
     assert read_metrics(path)[-1]["loss"] == 0.5

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import pytest
 from commands import Command
@@ -13,7 +16,14 @@ from tiny_corpus import build_tiny_corpus
 
 from bbert import processor_precision
 from bbert.cli import main
+from bbert.errors import InputError
+from bbert.pretrain import assemble
+from bbert.pretrain.batches import BatchSource
+from bbert.pretrain.config import PretrainConfig
 from bbert.pretrain.metrics_log import read_metrics
+from bbert.pretrain.plan import make_plan
+from bbert.pretrain.process_group import ProcessGroup, launched_group
+from bbert.pretrain.run import _check_corpora, _Orders
 from bbert.run_directory import RunDirectory
 
 SMALL = (
@@ -188,12 +198,6 @@ def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path: Path):
 
 
 def test_a_node_with_another_corpus_is_named(tmp_path: Path):
-    from bbert.errors import InputError
-    from bbert.pretrain.config import PretrainConfig
-    from bbert.pretrain.plan import make_plan
-    from bbert.pretrain.process_group import ProcessGroup
-    from bbert.pretrain.run import _check_corpora, _Orders
-
     corpus = build_tiny_corpus(tmp_path, documents=5)
     plan = make_plan(PretrainConfig(work=tmp_path, device="cpu"))
     orders = _Orders(plan, plan.identity["corpus"], tmp_path, None, False)
@@ -205,6 +209,38 @@ def test_a_node_with_another_corpus_is_named(tmp_path: Path):
             (corpus / "manifest.json").write_text(harm)
         with pytest.raises(InputError, match=rf"process 0 on .*{words}"):
             _check_corpora(orders, ProcessGroup())
+
+
+def test_a_launcher_of_one_process_decides_how_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    build_tiny_corpus(tmp_path, documents=5)
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    for more in ((), ("--dry-run",)):
+        error = refused(capsys, tmp_path, *SMALL, "--processes", "2", *more)
+        assert "--processes 2: the launcher started 1; leave it out" in error
+    monkeypatch.setattr("bbert.pretrain.plan.count_gpus", lambda: 4)
+    config = PretrainConfig(work=tmp_path, compile="off")
+    assert make_plan(config, launched_group()).config.processes == 1
+    assert make_plan(config).config.processes == 4
+
+
+@pytest.mark.parametrize("compile_", ["auto", "on"])
+def test_the_share_of_the_peak_counts_what_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compile_: Literal["auto", "on"]
+):
+    corpus = build_tiny_corpus(tmp_path, documents=30)
+    config = PretrainConfig(work=tmp_path, device="cpu", depth=2, hidden=16, heads=2, seq_len=24)
+    plan = make_plan(replace(config, compile=compile_))
+    source = BatchSource(corpus, plan.languages, plan.batch_settings(), 0)
+    assert source.num_slots > 1.2 * 0.15 * 21
+    monkeypatch.setattr(assemble, "matrix_peak", lambda precision, device: 1e9)
+    engine: Any = SimpleNamespace(model=assemble.new_model(plan), device="cpu")
+    peak = assemble._peak_tokens_per_second(plan, engine, source, ProcessGroup())
+    share = (0.15 * 21 if compile_ == "auto" else source.num_slots) / 24
+    flops = engine.model.architecture.training_flops_per_token(24, share)
+    assert peak == pytest.approx(1e9 / flops)
 
 
 def test_a_dry_run_estimates_and_leaves_nothing(

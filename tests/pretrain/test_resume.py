@@ -18,6 +18,7 @@ import numpy as np
 import plants
 import pytest
 from commands import Command
+from test_event_file import raw_steps
 from tiny_corpus import build_tiny_corpus
 
 from bbert.pretrain.checkpoint import list_checkpoints
@@ -134,8 +135,14 @@ def test_all_damaged_is_an_error_and_no_new_start(laboratory: Laboratory):
     command = laboratory.start("ruined")
     assert command.wait() == 2
     assert "checkpoints are damaged" in command.output.splitlines()[-2]
-    assert "--force" in command.output.splitlines()[-1]
     assert sorted(laboratory.partial("ruined").rglob("*")) == before
+    folder = laboratory.partial("ruined") / "checkpoints"
+    assert "remove that folder to start again at step 0" in command.output.splitlines()[-1]
+    assert f"in {folder} are" in command.output.splitlines()[-2]
+    shutil.rmtree(folder)
+    assert "going on from step" not in laboratory.finish("ruined")
+    assert laboratory.losses("ruined") == laboratory.losses("whole")
+    assert laboratory.weights("ruined") == laboratory.weights("whole")
 
 
 def test_a_signal_ends_a_validation_and_its_row_is_written_later(
@@ -154,9 +161,17 @@ def test_a_signal_ends_a_validation_and_its_row_is_written_later(
     assert [path.name for path in laboratory.checkpoints(name)] == ["step-00000080"]
     rows = read_metrics(laboratory.partial(name) / "metrics.jsonl")
     assert rows[-1]["step"] == 70
+    log = laboratory.partial(name) / "metrics.jsonl"
+    command = laboratory.start(name, *options)  # writes the row, and dies before its checkpoint
+    command.wait_until(lambda: read_metrics(log)[-1]["step"] >= 80)
+    command.send(signal.SIGKILL)
+    assert command.wait() == -signal.SIGKILL, "it was faster than the test"
+    assert [path.name for path in laboratory.checkpoints(name)] == ["step-00000080"]
     laboratory.finish(name, *options)
     laboratory.finish("ones", *options)
     assert laboratory.losses(name) == laboratory.losses("ones")
+    board = laboratory.work / "models" / name / "tensorboard"
+    assert raw_steps(board) == [row["step"] for row in laboratory.losses(name)]
     assert laboratory.weights(name) == laboratory.weights("ones")
 
 
@@ -177,6 +192,23 @@ def test_a_signal_ends_a_step_of_many_micro_batches(laboratory: Laboratory, tmp_
     laboratory.finish("short-step", *options)
     assert laboratory.losses("long-step") == laboratory.losses("short-step")
     assert laboratory.weights("long-step") == laboratory.weights("short-step")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_in_the_first_step_leaves_nothing_to_go_on_from(
+    laboratory: Laboratory, tmp_path: Path, number: int, code: int
+):
+    name, marker = f"first-step-{int(number)}", tmp_path / "in-a-step"
+    prepare = partial(plants.slow_micro_batches, marker, after=laboratory.work)
+    options = ("--micro-batch-size", "2", "--steps", "10", "--no-probe")
+    command = laboratory.start(name, *options, prepare=prepare)
+    command.wait_until(marker.exists)
+    command.send(number)
+    assert command.wait() == code, command.output
+    assert "after step 0; the same command goes on from the beginning" in command.output
+    assert not laboratory.checkpoints(name)
+    laboratory.finish(name, *options)
+    assert len(laboratory.losses(name)) == 1
 
 
 def test_a_signal_ends_the_export(laboratory: Laboratory, tmp_path: Path):

@@ -143,6 +143,14 @@ def test_a_vanished_supervisor_stops_the_workers(
         assert any(stop.requested() for _ in range(1001))
 
 
+def test_a_supervisor_that_vanished_before_the_training_began_is_missed():
+    with StopRequest(TwoProcesses(rank=0, size=2, started_by=os.getppid())) as stop:
+        assert not stop.requested()
+    with StopRequest(TwoProcesses(rank=0, size=2, started_by=os.getpid())) as stop:  # not its child
+        assert stop.requested()
+    assert stop.signal_number == signal.SIGTERM
+
+
 def test_the_launchers_environment_names_the_place(monkeypatch: pytest.MonkeyPatch):
     for name in [name for name in os.environ if name.startswith("SLURM_")]:
         monkeypatch.delenv(name)
@@ -152,7 +160,10 @@ def test_the_launchers_environment_names_the_place(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert launched_group() == ProcessGroup(3, 4, 1)
+    group = launched_group()
+    assert group is not None
+    assert group == ProcessGroup(3, 4, 1)
+    assert group.started_by == os.getppid()
     monkeypatch.setenv("RANK", "x")
     with pytest.raises(InputError, match="RANK"):
         launched_group()
