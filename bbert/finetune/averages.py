@@ -2,8 +2,8 @@
 
 An average is the mean over the rows of its group, formed within every seed, then mean and standard
 deviation over seeds as for a single row; seeds that lack a row of the group are left out. The
-training language of a run is no zero-shot result: an average that contains it is given a second
-time without it (`zero_shot`), as papers print both.
+training language of a run is no zero-shot result: an average that contains it, or one of several
+(`en+hi`), is given a second time without it (`zero_shot`), as papers print both.
 
 For runs that were trained on several languages, `between_groups` averages over pairs (training
 language, test language) of one group and another, without the pairs of a language with itself
@@ -70,13 +70,14 @@ def averages(
 
     Args:
         languages: the rows of the results.
-        source: the training language.
+        source: the training language, or several joined by "+".
         groups: name → rows.
     """
     found: dict[str, dict[str, Any]] = {}
+    sources = {source, *source.split("+")}
     for name, members in groups.items():
         found[name] = _average([languages[member] for member in members], members)
-        others = tuple(member for member in members if member != source)
+        others = tuple(member for member in members if member not in sources)
         with_source = len(others) < len(members)
         if with_source and others:
             found[name]["zero_shot"] = _average([languages[m] for m in others], others)

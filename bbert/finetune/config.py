@@ -33,6 +33,7 @@ _POSITIVE = (
 _OF_TASKS = {
     "illegal_tags": ("ner",), "lstm_size": ("ner",), "relations": ("parsing",),
     "arc_size": ("parsing",), "relation_size": ("parsing",),
+    "train_treebank": ("pos", "parsing"), "eval_treebank": ("pos", "parsing"),
 }  # fmt: skip
 _SHORTEST = 8
 
@@ -64,6 +65,12 @@ class FinetuneConfig(StageConfig):
     eval_set: Repeated = ()
     """A further test set, NAME=LANGUAGE:PATH, with PATH a file or a folder of the task's files,
     also one in the data folder; one row of the results each, under its name."""
+    train_treebank: Repeated = ()
+    """Learn from this treebank where a folder has several of a language (pos, parsing): its code in
+    the files' names, ewt of en_ewt-ud-train.conllu; or LANGUAGE=TREEBANK, several of them."""
+    eval_treebank: Repeated = ()
+    """Test on this treebank, e.g. pud, or LANGUAGE=TREEBANK; the one without a language is for all
+    others. Without it all treebanks of a language are read one after the other."""
     average: Repeated = field(default=(), metadata=EXECUTION)
     """A group of languages, NAME=LANGUAGE,LANGUAGE,… (e.g. SVO=en,es,ru), whose mean is a row of
     its own; may be given later too: nothing is trained again."""
@@ -102,7 +109,8 @@ class FinetuneConfig(StageConfig):
     max_train_examples: int | None = None
     """Train on a random part of the training data (the sample has a default, else all)."""
     max_eval_examples: int | None = None
-    """Test on a random part of each test set, the same rows for every language and seed."""
+    """Test on a random part of each test set: the same rows for every seed, and for every language
+    where files are parallel, but for rows that a language lacks. Cuts development data too."""
     epochs: int | None = None
     """Passes over the training data (default 3; the sample has its own number); 0: not tuned at
     all, the pretrained encoder under an untrained task layer."""
@@ -193,13 +201,21 @@ class FinetuneConfig(StageConfig):
         if self.encoding is not None:
             _check_encoding(self.encoding)
         for option, tasks in _OF_TASKS.items():
-            if getattr(self, option) is not None and self.task not in tasks:
+            if getattr(self, option) not in (None, ()) and self.task not in tasks:
                 raise ValueError(
                     f"{_flag(option)} is an option of task {', '.join(tasks)}; "
                     f"{self.task} has no use for it"
                 )
+        for option in ("train_treebank", "eval_treebank"):
+            if getattr(self, option):
+                from bbert.finetune.evaluation_sets import parse_treebanks
+
+                parse_treebanks(getattr(self, option), _flag(option))
         if self.train_set is not None:
             from bbert.finetune.evaluation_sets import parse_named_set
+
+            if self.train_treebank:
+                raise ValueError("--train-set says where it lies; leave --train-treebank out")
 
             parse_named_set(self.train_set, "--train-set")
             if self.train_lang is not None:

@@ -15,6 +15,9 @@ strings, and not hashes of them, costs no more here and is exact.
 
 A pair counts as found in the pretraining text when one of its two texts is, and as found in the
 training data when the pair of both is.
+
+A test set may also be (a part of) the development data that chose the epoch, where a language has
+no test file: that is told by the names of the files alone.
 """
 
 from __future__ import annotations
@@ -41,7 +44,8 @@ DEFINITION = (
     "test examples whose text, after NFC and basic tokenisation, is equal to a line of the "
     "pretraining text of their language (interventions included) or to an example of the training "
     "data (without interventions, in whatever language); words joined by spaces. A pair is in the "
-    "pretraining text when either text is, in the training data when both are, as a pair"
+    "pretraining text when either text is, in the training data when both are, as a pair. "
+    "selected_on: files of the test set that also chose the epoch"
 )
 _NOTES = {
     "permute": "compared with the text before its word-pieces were permuted",
@@ -58,7 +62,7 @@ def contamination(plan: Plan, data: RunData) -> dict[str, Any]:
         `definition`; `corpus`, its name or null; `not_checked`, why the pretraining text was not
         compared, or null; for each test language `n`, `in_pretraining` (null where not checked),
         `in_training`, for pairs `texts` with the counts of first and second texts, and perhaps
-        `not_checked` or `note`.
+        `not_checked`, `note` or `selected_on`, the files that also chose the epoch.
     """
     corpus: PretrainingText | None = None
     reason = None
@@ -75,6 +79,8 @@ def contamination(plan: Plan, data: RunData) -> dict[str, Any]:
             entry["texts"] = trained[name]
         if corpus is not None:
             entry |= _in_pretraining(corpus, examples, _languages(plan, name), entry)
+        if files := _selected_on(plan, name):
+            entry["selected_on"] = files
         languages[name] = entry
     return {
         "definition": DEFINITION,
@@ -95,7 +101,7 @@ def contamination_once(plan: Plan, data: RunData, last: dict[str, Any]) -> dict[
 def report(found: Mapping[str, Any]) -> None:
     """Log what was found, as warnings."""
     for sentence in contamination_notes(found):
-        logger.warning("%s; counts in results.json", sentence)
+        logger.warning("%s; see contamination in results.json", sentence)
     if reason := not_checked(found):
         logger.info("not checked whether test examples occur in the pretraining text: %s", reason)
 
@@ -116,6 +122,18 @@ def _languages(plan: Plan, name: str) -> list[Language]:
     if plan.task.unit != "pair":
         return [rows.language]
     return [rows.language, rows.second_language or rows.language]
+
+
+def _selected_on(plan: Plan, name: str) -> list[str]:
+    """The files of a test set whose texts, in whatever intervention, also chose the epoch."""
+    if not plan.config.epochs:
+        return []
+    chose = {(file, rows.language.source) for rows in plan.dev for file in rows.files}
+    rows = plan.evaluation[name]
+    tested = [(file, rows.language.source) for file in rows.files]
+    if rows.second_language is not None:
+        tested += [(file, rows.second_language.source) for file in rows.second_files]
+    return list(dict.fromkeys(file.name for file, source in tested if (file, source) in chose))
 
 
 def _in_pretraining(

@@ -10,7 +10,7 @@ _PLACES = {"in_training": "the training data", "in_pretraining": "the pretrainin
 
 def contamination_notes(found: Mapping[str, Any]) -> list[str]:
     """One sentence for the training data and one for the pretraining text, where test examples
-    occur there; empty where none do."""
+    occur there, and one where they chose the epoch; empty where none do."""
     sentences = []
     for key, place in _PLACES.items():
         counts = [
@@ -20,6 +20,16 @@ def contamination_notes(found: Mapping[str, Any]) -> list[str]:
         ]
         if counts:
             sentences.append(f"test examples that also occur in {place}: {', '.join(counts)}")
+    chose = [
+        f"{name} ({', '.join(entry['selected_on'])})"
+        for name, entry in found["languages"].items()
+        if entry.get("selected_on")
+    ]
+    if chose:
+        sentences.append(
+            "test examples that also chose the epoch (--selection best-dev), which flatters their "
+            f"scores: {', '.join(chose)}"
+        )
     return sentences
 
 

@@ -5,7 +5,9 @@ where allowed, and then by torch's reader of tensors, which runs none of what a 
 
 For a model of bbert every text goes through the pipeline of its corpus (`Language.apply`) before it
 is cut into word-pieces; for a foreign model (mBERT, XLM-R) only where the language has
-interventions, since its own tokenizer defines what it saw.
+interventions, since its own tokenizer defines what it saw. Words that are in the fake alphabet
+already stay there, whatever the language: a code-switched test set has them on purpose
+(`bbert probe code-switch`), so nothing gives way here as it does in a corpus.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ class EncodedExamples:
         heads: of tasks with trees, the heads of the words (from 1, 0 the root); else None.
         cut: rows that lost word-pieces.
         counts: `truncated_examples`, `truncated_words` (first piece lost), `words_without_pieces`,
-            `windowed_examples`; with trees `unknown_relations`, which no prediction can get right.
+            `windowed_examples`; what no prediction can get right: with trees `unknown_relations`
+            (words), of test sets with entities `unknown_types` (entities).
     """
 
     ids: list[Ids]
@@ -113,11 +114,13 @@ class LabelIds:
     """Label → id, with a message for a label that the training data do not have.
 
     Treebanks do not all use the same relations, and some of a test set may be new: their words keep
-    their heads, and IGNORED stands for the relation.
+    their heads, and IGNORED stands for the relation. So it does, where `new_types`, for the tags of
+    an entity whose type is new.
     """
 
     ids: Mapping[str, int]
     arcs: bool = False
+    new_types: bool = False
 
     def of(self, example: Example, first: int) -> list[int]:
         """Ids of the first `first` labels; all labels are checked."""
@@ -125,6 +128,8 @@ class LabelIds:
         if self.arcs:
             relations = [arc_of(label)[1] for label in labels[:first]]
             return [self.ids.get(relation, IGNORED) for relation in relations]
+        if self.new_types:
+            return [self.ids.get(label, IGNORED) for label in labels[:first]]
         for word, label in enumerate(labels):
             if label not in self.ids:
                 raise InputError(
@@ -132,6 +137,10 @@ class LabelIds:
                     f"(there: {', '.join(self.ids)})"
                 )
         return [self.ids[label] for label in labels[:first]]
+
+    def num_unknown_types(self, example: Example) -> int:
+        """Entities of an example whose type the training data do not have."""
+        return sum(label.startswith("B-") and label not in self.ids for label in example.labels)
 
 
 class PieceCutter:
@@ -163,6 +172,7 @@ def encode_examples(
     second_language: Language | None = None,
     too_long: str = "window",
     arcs: bool = False,
+    new_types: bool = False,
 ) -> EncodedExamples:
     """Encode the examples of one language, or of a pair of languages.
 
@@ -175,11 +185,12 @@ def encode_examples(
         second_language: of the second text of every pair, where it is another.
         too_long: "window", or anything else to cut; pairs are always cut.
         arcs: whether labels are heads and relations, see `trees.py`.
+        new_types: whether entities may have types that `labels` lacks.
 
     Raises:
         InputError: a label that is not in `labels`, with file and line.
     """
-    label_ids = LabelIds({label: number for number, label in enumerate(labels)}, arcs)
+    label_ids = LabelIds({label: number for number, label in enumerate(labels)}, arcs, new_types)
     if isinstance(examples[0], Sentence):
         sentences = [example for example in examples if isinstance(example, Sentence)]
         cutter = PieceCutter(pieces, language, of_words=True)
@@ -240,6 +251,8 @@ def _encode_sentences(
     }
     if label_ids.arcs:
         encoded.counts["unknown_relations"] = unknown_relations
+    if label_ids.new_types:
+        encoded.counts["unknown_types"] = sum(map(label_ids.num_unknown_types, sentences))
     return encoded
 
 

@@ -23,6 +23,7 @@ from bbert.finetune.tasks.task import Task
 from bbert.languages import Language
 
 _NAMED = re.compile(r"(?P<name>[\w+-]+)=(?P<language>[\w-]+):(?P<path>.+)")
+_TREEBANK = re.compile(r"(?:(?P<language>[\w-]+)=)?(?P<code>[a-z0-9]+)")
 _GIVEN = "given"
 _SPLITS = ("test", "dev")
 
@@ -60,6 +61,36 @@ def parse_named_set(text: str, option: str = "--eval-set") -> NamedSet:
     if parts is None:
         raise ValueError(f"{option} {text!r}: give NAME=LANGUAGE:PATH, e.g. news=es:news.conllu")
     return NamedSet(parts["name"], parts["language"], Path(parts["path"]).expanduser())
+
+
+def parse_treebanks(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Language ("" for all others) → the code of its treebank.
+
+    Raises:
+        ValueError: a text that is neither TREEBANK nor LANGUAGE=TREEBANK; a language twice.
+    """
+    treebanks: dict[str, str] = {}
+    for text in texts:
+        parts = _TREEBANK.fullmatch(text)
+        if parts is None:
+            raise ValueError(
+                f"{option} {text!r}: give a treebank's code as in the names of its files, ewt of "
+                "en_ewt-ud-train.conllu, or LANGUAGE=TREEBANK"
+            )
+        language = parts["language"] or ""
+        if language in treebanks:
+            of = f"of {language}" if language else "of all languages"
+            raise ValueError(f"{option} names a treebank {of} twice")
+        treebanks[language] = parts["code"]
+    return treebanks
+
+
+def name_of_files(language: str, treebanks: Sequence[str], option: str) -> str:
+    """What the files of a language are called: by its code, or as `en_ewt` where one of its
+    treebanks is asked for."""
+    chosen = parse_treebanks(treebanks, option)
+    code = chosen.get(language, chosen.get(""))
+    return language if code is None else f"{language}_{code}"
 
 
 def languages_of(name: str, task: Task, option: str) -> tuple[Language, Language | None]:
@@ -102,7 +133,13 @@ def training_languages(train_lang: str) -> list[Language]:
 
 
 def learning_sets(
-    task: Task, folder: Path, train_lang: str | None, named: str | None, data: Path, split: str
+    task: Task,
+    folder: Path,
+    train_lang: str | None,
+    named: str | None,
+    data: Path,
+    split: str,
+    treebanks: Sequence[str] = (),
 ) -> tuple[EvaluationSet, ...]:
     """The files of a split that a run learns from, or chooses by: one set for every language.
 
@@ -113,6 +150,7 @@ def learning_sets(
         named: that set as typed.
         data: the data folder, where `folder` is or what it is itself.
         split: train or dev.
+        treebanks: the only ones that are read, as typed; all without any.
 
     Raises:
         InputError: a file that is not there; names the files that are.
@@ -121,7 +159,8 @@ def learning_sets(
         found = parse_named_set(named, "--train-set")
         return (_of_path(task, found, f"--train-set {named}", data, (split,)),)
     languages = training_languages(train_lang or "")
-    files = [find_split(task, folder, language.source, [split]) for language in languages]
+    names = [name_of_files(lang.source, treebanks, "--train-treebank") for lang in languages]
+    files = [find_split(task, folder, name, [split]) for name in names]
     return tuple(
         EvaluationSet(found.split, found.files, language)
         for found, language in zip(files, languages, strict=True)
@@ -129,7 +168,12 @@ def learning_sets(
 
 
 def evaluation_sets(
-    task: Task, folder: Path, names: Sequence[str], named: Sequence[str], data: Path
+    task: Task,
+    folder: Path,
+    names: Sequence[str],
+    named: Sequence[str],
+    data: Path,
+    treebanks: Sequence[str] = (),
 ) -> dict[str, EvaluationSet]:
     """The rows of the results, in order.
 
@@ -139,11 +183,12 @@ def evaluation_sets(
         names: languages and pairs of languages.
         named: sets as typed.
         data: the data folder, where `folder` is or what it is itself.
+        treebanks: the only ones of `names` that are read, as typed; all without any.
 
     Raises:
         InputError: a file that is not there; names the files that are. Two rows of one name.
     """
-    sets = {name: _of_languages(task, folder, name) for name in names}
+    sets = {name: _of_languages(task, folder, name, treebanks) for name in names}
     for text in named:
         found = parse_named_set(text)
         if found.name in sets:
@@ -152,9 +197,10 @@ def evaluation_sets(
     return sets
 
 
-def _of_languages(task: Task, folder: Path, name: str) -> EvaluationSet:
+def _of_languages(task: Task, folder: Path, name: str, treebanks: Sequence[str]) -> EvaluationSet:
     first, second = languages_of(name, task, "--eval-langs")
-    files = find_split(task, folder, first.source, _SPLITS)
+    called = name_of_files(first.source, treebanks, "--eval-treebank")
+    files = find_split(task, folder, called, _SPLITS)
     if second is None:
         return EvaluationSet(files.split, files.files, first)
     others = find_split(task, folder, second.source, [files.split])

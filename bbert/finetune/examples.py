@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from bbert.finetune.tasks.task import Example
 from bbert.languages import Language
 
 logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row")
 
 _TRAIN_PART, _EVAL_PART = range(2)
 _USUAL = ("utf-8", "IOB2")
@@ -80,26 +82,39 @@ def load_data(plan: Plan) -> RunData:
             read[key] = read_evaluation_set(task, rows, config)
         return read[key]
 
-    def encoded(rows: EvaluationSet, name: str, chosen: list[Example]) -> ExampleSet:
+    def encoded(
+        rows: EvaluationSet, name: str, chosen: list[Example], new_types: bool = False
+    ) -> ExampleSet:
         language = rows.language
         if language.is_reversed:
             chosen = in_reverse(chosen, task.name)
         ids = encode_examples(
             chosen, language, pieces, labels, resolved(config.max_length),
             second_language=rows.second_language, too_long=resolved(config.too_long),
-            arcs=task.arcs,
+            arcs=task.arcs, new_types=new_types,
         )  # fmt: skip
         second = rows.second_language.name if rows.second_language else None
         notes = read_once(rows).notes
         _report(name, rows.split, notes, ids)
+        _warn_of_unknown_types(name, chosen, labels, ids.counts.get("unknown_types", 0))
         of_language = ((language, len(chosen)),)
         return ExampleSet(language.name, of_language, rows, chosen, ids, second, notes)
 
-    def some_of_all(
-        sets: Sequence[EvaluationSet], name: str, limit: int | None, key: Sequence[int]
-    ) -> ExampleSet:
-        every = [read_once(rows).examples for rows in sets]
-        chosen = some_of_each(every, limit, key)
+    def some_rows(sets: Sequence[EvaluationSet]) -> list[list[Example]]:
+        # Not keyed by the seed: every run with this option is tested on the same rows. Rows that
+        # were left out count, so that a language that lacks some is tested on the same others.
+        every = [read_once(rows).rows for rows in sets]
+        chosen = some_of_each(every, config.max_eval_examples, (_EVAL_PART,))
+        found = [[row for row in part if row is not None] for part in chosen]
+        if not any(found):
+            raise InputError(
+                f"--max-eval-examples {config.max_eval_examples}: none of the rows drawn from "
+                f"{sets[0].files[0]} can be used; give a larger number"
+            )
+        return found
+
+    def learnt(sets: Sequence[EvaluationSet], chosen: Sequence[list[Example]]) -> ExampleSet:
+        name = plan.learned_from
         return _together(
             name,
             [
@@ -109,15 +124,14 @@ def load_data(plan: Plan) -> RunData:
             ],
         )
 
-    # Not keyed by the seed: every run with this option is tested on the same rows.
-    evaluated = config.max_eval_examples, (_EVAL_PART,)
-    labels = task.label_set([e for rows in plan.train for e in read_once(rows).examples])
-    source = plan.learned_from
-    train = some_of_all(plan.train, source, config.max_train_examples, (config.seed, _TRAIN_PART))
+    every = [read_once(rows).examples for rows in plan.train]
+    labels = task.label_set([example for examples in every for example in examples])
+    part = some_of_each(every, config.max_train_examples, (config.seed, _TRAIN_PART))
+    train = learnt(plan.train, part)
     _check_there_is_something_to_learn(train)
-    dev = some_of_all(plan.dev, source, *evaluated) if plan.dev else None
+    dev = learnt(plan.dev, some_rows(plan.dev)) if plan.dev else None
     evaluation = {
-        name: encoded(rows, name, some_of(read_once(rows).examples, *evaluated))
+        name: encoded(rows, name, some_rows([rows])[0], new_types=task.entities)
         for name, rows in plan.evaluation.items()
     }
     return RunData(labels, train, dev, evaluation)
@@ -163,15 +177,15 @@ def load_data_once(plan: Plan, last: dict[str, Any]) -> RunData:
     return last["data"]
 
 
-def some_of(examples: list[Example], number: int | None, key: Sequence[int]) -> list[Example]:
+def some_of(examples: list[Row], number: int | None, key: Sequence[int]) -> list[Row]:
     """`number` examples drawn without replacement, in file order; all where there are no more."""
     (chosen,) = some_of_each([examples], number, key)
     return chosen
 
 
 def some_of_each(
-    sets: Sequence[list[Example]], number: int | None, key: Sequence[int]
-) -> list[list[Example]]:
+    sets: Sequence[list[Row]], number: int | None, key: Sequence[int]
+) -> list[list[Row]]:
     """As `some_of`, drawn from all sets together; each keeps those that are its own."""
     total = sum(map(len, sets))
     if number is None or number >= total:
@@ -196,6 +210,7 @@ def _check_there_is_something_to_learn(train: ExampleSet) -> None:
 
 def _report(name: str, split: str, notes: dict[str, Any], encoded: EncodedExamples) -> None:
     counts = {key.replace("_", " "): n for key, n in encoded.counts.items() if n}
+    counts.pop("unknown types", None)  # has a warning of its own
     said = [f"{n:,} {what}" for what, n in counts.items()]
     for what, found in notes.items():
         if isinstance(found, int):
@@ -204,3 +219,21 @@ def _report(name: str, split: str, notes: dict[str, Any], encoded: EncodedExampl
             said.append(f"{what.replace('_', ' ')} {found}")
     if said:
         logger.info("%s %s: %s (of %d examples)", name, split, ", ".join(said), len(encoded))
+
+
+def _warn_of_unknown_types(
+    name: str, examples: Sequence[Example], labels: Sequence[str], number: int
+) -> None:
+    if not number:
+        return
+    known = set(labels)
+    new = {  # type → where it comes first
+        tag[2:]: example.where(word)
+        for example in reversed(examples)
+        for word, tag in enumerate(example.labels)
+        if tag not in known
+    }
+    logger.warning(
+        "%s: entities of types that the training data do not have count as missed: %s (%s)",
+        name, f"{number:,}", ", ".join(f"{kind}, {where}" for kind, where in sorted(new.items())),
+    )  # fmt: skip

@@ -63,6 +63,12 @@ class ModelFolder:
         return tuple(self.own.get("languages", ()))
 
     @property
+    def runs_own_code(self) -> bool:
+        """Whether its encoder or configuration is of a class that the folder brings along."""
+        brought = self.config.get("auto_map") or {}
+        return self.trusted and ("AutoConfig" in brought or "AutoModel" in brought)
+
+    @property
     def depth(self) -> int:
         return int(self.config["num_hidden_layers"])
 

@@ -18,6 +18,7 @@ from bbert.finetune.evaluation_sets import (
     evaluation_sets,
     languages_of,
     learning_sets,
+    name_of_files,
     parse_named_set,
     training_languages,
 )
@@ -96,9 +97,11 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
         values["precision"] = _precision()
     config = replace(typed, **values)
     learned = task, folder, config.train_lang, config.train_set, data
-    train = learning_sets(*learned, "train")
-    dev = learning_sets(*learned, "dev") if config.selection == "best-dev" else ()
-    evaluation = evaluation_sets(task, folder, config.eval_langs, config.eval_set, data)
+    by_dev = config.selection == "best-dev"
+    train = learning_sets(*learned, "train", config.train_treebank)
+    dev = learning_sets(*learned, "dev", config.train_treebank) if by_dev else ()
+    tested = config.eval_langs, config.eval_set, data, config.eval_treebank
+    evaluation = evaluation_sets(task, folder, *tested)
     groups_of(config.average, evaluation)  # refuses what is not tested before anything runs
     name = typed.name or _run_name(typed, model, resolved(config.fusion))
     config = replace(config, name=name)
@@ -127,9 +130,12 @@ def _folder(typed: FinetuneConfig, task: Task, values: dict[str, Any], data: Pat
     """The folder of the task's files: it has the training files or, where those lie elsewhere, what
     the first language is tested on."""
     if typed.train_set is None:
-        return find_data_folder(task, data, training_languages(values["train_lang"])[0].source)
+        source = training_languages(values["train_lang"])[0].source
+        called = name_of_files(source, typed.train_treebank, "--train-treebank")
+        return find_data_folder(task, data, called)
     first, _ = languages_of(values["eval_langs"][0], task, "--eval-langs")
-    return find_data_folder(task, data, first.source, ("test", "dev"))
+    called = name_of_files(first.source, typed.eval_treebank, "--eval-treebank")
+    return find_data_folder(task, data, called, ("test", "dev"))
 
 
 def _network_options(

@@ -14,10 +14,20 @@ from bbert.finetune.tasks.task import Example, Task, TextPair
 
 
 class ReadExamples(NamedTuple):
-    """Examples in order, and the notes of `Reading`."""
+    """Examples in order, and the notes of `Reading`; `left_out` are the places of missing rows that
+    other languages may have."""
 
     examples: list[Example]
     notes: dict[str, Any]
+    left_out: tuple[int, ...] = ()
+
+    @property
+    def rows(self) -> list[Example | None]:
+        """The rows of the files in order, None where one was left out."""
+        rows: list[Example | None] = [*self.examples]
+        for place in self.left_out:
+            rows.insert(place, None)
+        return rows
 
 
 def read_files(
@@ -30,7 +40,7 @@ def read_files(
     if config.relations is not None:
         reading.relations = config.relations
     examples = task.read(files, language, reading)
-    return ReadExamples(examples, reading.notes())
+    return ReadExamples(examples, reading.notes(), tuple(reading.left_out))
 
 
 def read_evaluation_set(task: Task, rows: EvaluationSet, config: FinetuneConfig) -> ReadExamples:
@@ -39,18 +49,21 @@ def read_evaluation_set(task: Task, rows: EvaluationSet, config: FinetuneConfig)
     if rows.second_language is None:
         return first
     second = read_files(task, rows.second_files, rows.second_language.source, config)
-    examples, left_out = joined(first.examples, second.examples)
-    notes = {**first.notes, **({"pairs_without_partner": left_out} if left_out else {})}
-    return ReadExamples(examples, notes)
+    examples, alone = joined(first.examples, second.examples)
+    notes = {**first.notes, **({"pairs_without_partner": len(alone)} if alone else {})}
+    places = [place for place, row in enumerate(first.rows) if row is not None]
+    left_out = sorted([*first.left_out, *(places[row] for row in alone)])
+    return ReadExamples(examples, notes, tuple(left_out))
 
 
-def joined(first: Sequence[Example], second: Sequence[Example]) -> tuple[list[Example], int]:
+def joined(first: Sequence[Example], second: Sequence[Example]) -> tuple[list[Example], list[int]]:
     """The first texts of `first` with the second texts of `second`, which are the same pairs.
 
     Pairs belong together by their ids where all have one, else by their order.
 
     Returns:
-        the pairs in the order of `first`, and how many of them had no partner and are left out.
+        the pairs in the order of `first`, and the rows of `first` that had no partner and are left
+        out.
 
     Raises:
         InputError: other numbers of pairs without ids, no id in common, other labels.
@@ -59,8 +72,10 @@ def joined(first: Sequence[Example], second: Sequence[Example]) -> tuple[list[Ex
     right = [pair for pair in second if isinstance(pair, TextPair)]
     by_key = {pair.key: pair for pair in right}
     files = f"{left[0].file} and {right[0].file}" if left and right else ""
+    alone: list[int] = []
     if all(by_key) and len(by_key) == len(right) and all(pair.key for pair in left):
         matches = [(pair, by_key[pair.key]) for pair in left if pair.key in by_key]
+        alone = [row for row, pair in enumerate(left) if pair.key not in by_key]
     elif len(left) == len(right):
         matches = list(zip(left, right, strict=True))
     else:
@@ -78,4 +93,4 @@ def joined(first: Sequence[Example], second: Sequence[Example]) -> tuple[list[Ex
                 f"{b.labels[0]!r}; are the files parallel?"
             )
         pairs.append(TextPair(a.first, b.second, a.labels, a.file, a.line, a.key))
-    return pairs, len(left) - len(matches)
+    return pairs, alone

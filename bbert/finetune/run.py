@@ -2,7 +2,8 @@
 
     transfer/<name>/results.json      every value per seed and language
     transfer/<name>/predictions/      of the first seed; of the others in seed-<n>/; gold/ beside
-    transfer/<name>/model/            of the first seed that did not fail
+    transfer/<name>/model/            of the first seed that did not fail; not of a model whose own
+                                      code runs (`--trust-remote-code`)
     transfer/<name>/metrics.jsonl     loss and learning rate per seed and epoch
 
 A killed run goes on with the first seed that was not finished. A seed that fails (its loss
@@ -101,6 +102,11 @@ def _announce(plan: Plan) -> None:
         plan.model.name, plan.learned_from, plan.task.name,
         " ".join(plan.evaluation), fusion, config.head,
     )  # fmt: skip
+    if plan.model.runs_own_code:
+        logger.warning(
+            "%s runs Python code of its own: scores and predictions are kept, but no weights, for "
+            "no class of transformers or bbert could load them again", plan.model.name,
+        )  # fmt: skip
     if config.precision == "bf16" and not NVIDIA_DRIVER.exists():
         warn_of_slow_bf16()
     on_dev = [name for name, files in plan.evaluation.items() if files.split == "dev"]
@@ -128,7 +134,7 @@ def _finetune(plan: Plan, run: Run, last_data: LastData) -> None:
                 if not step.done:
                     folder = run.path / predictions_folder(seed, first)
                     network, outcome = run_seed(plan, data, seed, folder)
-                    if not outcomes:
+                    if not outcomes and not plan.model.runs_own_code:
                         _save(plan, run, network, data.labels, seed)
                     step.counts.update(outcome)
                 outcomes[seed] = step.counts
@@ -149,6 +155,8 @@ def _finetune(plan: Plan, run: Run, last_data: LastData) -> None:
     scores = {seed: outcome["scores"] for seed, outcome in outcomes.items()}
     content = results(plan, data, scores, notes, failures)
     content["contamination"] = checked.counts
+    if plan.model.runs_own_code:
+        content["network"]["weights"] = "not saved: the model runs code of its own"
     write_json_atomically(run.path / "results.json", content)
     run.extra = {
         "model": str(plan.model.path),
@@ -163,7 +171,8 @@ def _finetune(plan: Plan, run: Run, last_data: LastData) -> None:
     run.metrics = {
         f"{plan.task.metric}/{name}": entry["mean"] for name, entry in content["languages"].items()
     }
-    write_transfer_card(run, run.path / "model", content)
+    if not plan.model.runs_own_code:
+        write_transfer_card(run, run.path / "model", content)
 
 
 def _save(plan: Plan, run: Run, network: Any, labels: tuple[str, ...], seed: int) -> None:

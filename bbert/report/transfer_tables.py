@@ -174,13 +174,14 @@ def tidy_table(groups: Sequence[Sequence[RunRecord]], records: Sequence[RunRecor
         model = upstream(run, records)
         corpus = upstream(model, records) if model else None
         for language, score in results["languages"].items():
+            seeds = score.get("seeds", results["seeds"])  # its own: testing on it may have failed
             exact = (
                 run.name, model_name(run), corpus.name if corpus else None, results["task"],
                 results["metric"], results["train_language"], language, results["fusion"],
                 results.get("fusion_layer"), config.get("fusion_gate"), config.get("fusion_pool"),
                 results.get("head"), results.get("random_init") or "none", score["n"],
-                score["chance"], len(results["seeds"]), score["mean"], score["std"],
-                _gap(run, language), " ".join(map(str, results["seeds"])),
+                score["chance"], len(seeds), score["mean"], score["std"],
+                _gap(run, language), " ".join(map(str, seeds)),
                 " ".join(map(repr, score["values"])),
             )  # fmt: skip
             rows.append(tuple(words(None) if v is None else Cell(str(v), v) for v in exact))

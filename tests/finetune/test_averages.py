@@ -36,6 +36,14 @@ def test_means_within_seeds_with_and_without_the_source():
     assert "zero_shot" not in found["noenf"]
 
 
+def test_no_language_of_several_that_were_learnt_is_zero_shot():
+    rows = {"en": entry(0.9), "de": entry(0.5), "hi": entry(0.8)}
+    found = averages(rows, "en+hi", {"all": ("en", "de", "hi"), "learnt": ("en", "hi")})
+    assert found["all"]["zero_shot"]["languages"] == ["de"]
+    assert found["all"]["zero_shot"]["values"] == [0.5]
+    assert "zero_shot" not in found["learnt"]
+
+
 def test_seeds_that_lack_a_row_are_left_out():
     rows = {"en": entry(0.9, 0.7), "de": {**entry(0.5), "seeds": [1]}, "hi": entry()}
     found = averages(rows, "x", {"both": ("en", "de"), "none": ("en", "hi")})

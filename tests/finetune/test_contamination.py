@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,33 @@ def test_notes_on_permuted_and_drawn_corpora(work: Path, ner: Path):
     assert found["en"]["in_pretraining"] == 4
     assert "before its word-pieces were permuted" in found["en"]["note"]
     assert "drawn words" in found["enfake"]["note"]
+
+
+def test_what_chose_the_epoch_is_named(work: Path, ner: Path):
+    write_model(work, write_corpus(work, {"enfake": [], "en": []}), ["enfake", "en"])
+    (ner / "test-en.tsv").rename(ner / "dev-en.tsv")  # no test file: dev is tested
+    shutil.copy(ner / "dev-en.tsv", ner / "test-es.tsv")
+    found = found_in(work, ner, "enfake", "en", "es", selection="best-dev")
+    assert [entry.get("selected_on") for entry in found["languages"].values()] == [
+        ["dev-en.tsv"], ["dev-en.tsv"], None,
+    ]  # fmt: skip
+    *_, sentence = contamination_notes(found)
+    assert sentence.startswith("test examples that also chose the epoch (--selection best-dev)")
+    assert sentence.endswith(": enfake (dev-en.tsv), en (dev-en.tsv)")
+    for options in ({"selection": "last"}, {"selection": "best-dev", "epochs": 0}):
+        found = found_in(work, ner, "en", **options)
+        assert "selected_on" not in found["languages"]["en"]
+        assert not any("epoch" in sentence for sentence in contamination_notes(found))
+
+
+def test_one_file_with_all_languages_chose_by_the_source_alone(work: Path, xnli_data: Path):
+    write_model(work, write_corpus(work, {"enfake": [], "en": []}), ["enfake", "en"])
+    file = xnli_data / "xnli.dev.tsv"
+    found = found_in(
+        work, xnli_data, "en", "es", task="xnli", selection="best-dev",
+        eval_set=(f"dev=en:{file}", f"spanish=es:{file}"),
+    )["languages"]  # fmt: skip
+    assert [name for name, entry in found.items() if "selected_on" in entry] == ["dev"]
 
 
 def test_what_cannot_be_compared_is_said(work: Path, ner: Path):

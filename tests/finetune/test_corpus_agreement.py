@@ -12,6 +12,7 @@ from tiny_models import save_bert
 
 from bbert.cli import main
 from bbert.corpus.token_store import TokenStore
+from bbert.fake import fake
 from bbert.finetune.encoder import PieceIds
 from bbert.finetune.encoding import encode_examples
 from bbert.finetune.model_folder import find_model
@@ -51,3 +52,14 @@ def test_words_are_cut_as_in_the_token_store(tmp_path: Path, segmentation: str):
         encoded = encode_examples(sentences, Language.parse(name), ids, ("O",), 512)
         cut = {tuple(row[1:-1].tolist()) for row in encoded.ids}
         assert stored <= cut
+
+
+def test_fake_words_of_a_code_switched_set_stay_fake(tmp_path: Path):
+    """`bbert probe code-switch --into enfake` writes such sets, in the plain language."""
+    word = fake("Rome")
+    folder = tmp_path / "model"
+    save_bert(folder, [word], languages=["en"], own={"languages": ["enfake", "en"]})
+    pieces = PieceIds(find_model(tmp_path, str(folder)))
+    ((found,),) = pieces.cut([word], Language.parse("en"))
+    assert found == pieces.tokenizer.convert_tokens_to_ids(word)
+    assert found != pieces.unk_id

@@ -214,6 +214,13 @@ def test_a_label_the_training_data_lack_is_named(bert: Path):
         encode(bert, [sentence("Anna", "left", labels=("O", "B-MISC"))])
 
 
+def test_types_of_a_test_set_that_the_training_data_lack(bert: Path):
+    example = sentence("Anna", "left", "U.S.", "old", labels=("B-PER", "B-MISC", "I-MISC", "O"))
+    encoded, _ = encode(bert, [example, sentence("Anna")], new_types=True)
+    assert encoded.labels[0].tolist() == [1, IGNORED, IGNORED, 0]
+    assert encoded.counts["unknown_types"] == 1
+
+
 def test_words_cut_one_by_one_equal_the_sentence_cut_at_once(bert: Path):
     pieces = pieces_of(bert)
     for name in ("en", "enfake"):

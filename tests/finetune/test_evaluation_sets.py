@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score
 from tiny_task_files import ner_sentences, write_columns
 
 from bbert.cli import main
 from bbert.errors import InputError
+from bbert.finetune.config import FinetuneConfig
 from bbert.finetune.evaluation_sets import languages_of, parse_named_set
+from bbert.finetune.examples import load_data
+from bbert.finetune.plan import make_plan
 from bbert.finetune.read_examples import joined
 from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.task import TextPair
@@ -59,14 +66,14 @@ def pairs(*rows: tuple[str, str, str, str]) -> list[TextPair]:
 def test_texts_of_two_languages_are_joined_by_id_or_order():
     english = pairs(("a", "b", "x", "1"), ("c", "d", "y", "2"), ("e", "f", "x", "3"))
     spanish = pairs(("C", "D", "y", "2"), ("A", "B", "x", "1"))
-    examples, left_out = joined(english, spanish)
+    examples, alone = joined(english, spanish)
     assert [(e.first, e.second, *e.labels) for e in examples] == [("a", "B", "x"), ("c", "D", "y")]
-    assert left_out == 1
+    assert alone == [2]
     by_order = [pairs(*[(*row[:3], "") for row in rows]) for rows in (
         [("a", "b", "x"), ("c", "d", "y")], [("A", "B", "x"), ("C", "D", "y")])]  # fmt: skip
-    examples, left_out = joined(*by_order)
+    examples, alone = joined(*by_order)
     assert [(e.first, e.second) for e in examples] == [("a", "B"), ("c", "D")]
-    assert left_out == 0
+    assert alone == []
 
 
 def test_texts_that_are_not_parallel_are_refused():
@@ -108,6 +115,73 @@ def test_premises_and_hypotheses_of_two_languages(bert: Path, parallel: Path, wo
     assert entry["values"] == [accuracy_score(*zip(*(row[-2:] for row in rows), strict=True))]
     rows = (run / "predictions" / "es-en.tsv").read_text().splitlines()[1:]
     assert all(row.split("\t")[1].endswith("!") for row in rows)
+
+
+def test_languages_that_lack_rows_are_tested_on_the_same_others(
+    bert: Path, tmp_path: Path, work: Path
+):
+    def table(language: str, missing: tuple[int, ...]) -> str:
+        rows = [
+            f"{n}\t{'NS' if n in missing else f'{language} {n}'}\t{n}\t{n % 2}\n" for n in range(40)
+        ]
+        return "id\tsentence1\tsentence2\tlabel\n" + "".join(rows)
+
+    missing = {"en": (), "es": (3, 17, 18), "fr": (0, 39)}
+    for language, rows in missing.items():
+        (tmp_path / "x-final" / language).mkdir(parents=True)
+        for split in ("train", "dev_2k", "test_2k"):
+            text = table(language, rows)
+            (tmp_path / "x-final" / language / f"{split}.tsv").write_text(text)
+    config = FinetuneConfig(
+        work=work, model=str(bert), task="pawsx", data=tmp_path, train_lang="en",
+        eval_langs=("en", "enfake", "es", "fr", "en-es", "es-fr"), max_eval_examples=30,
+    )  # fmt: skip
+    data = load_data(make_plan(config))
+    keys = {name: [e.key for e in found.examples] for name, found in data.evaluation.items()}
+    drawn = keys["en"]
+    # as ever where no row is missing
+    assert [int(key) for key in drawn] == sorted(
+        np.random.default_rng([1]).choice(40, 30, replace=False).tolist()
+    )
+    assert keys["enfake"] == drawn
+    for name in ("es", "fr", "en-es", "es-fr"):
+        lacking = {str(n) for part in name.split("-") for n in missing[part]}
+        assert keys[name] == [key for key in drawn if key not in lacking]
+    with pytest.raises(InputError, match="--max-eval-examples 1: none of the rows drawn from"):
+        (only,) = np.random.default_rng([1]).choice(40, 1, replace=False).tolist()
+        (tmp_path / "x-final" / "es" / "test_2k.tsv").write_text(table("es", (only,)))
+        load_data(make_plan(replace(config, max_eval_examples=1)))
+
+
+def test_entities_of_a_new_type_in_a_test_set_are_missed_not_refused(
+    bert: Path, ner_data: Path, tmp_path: Path, work: Path, capsys
+):
+    news = [[*sentence[:-1], ("old", "B-MISC"), ("Rome", "I-MISC"), (".", "O")]
+            for sentence in ner_sentences(12, 3)]  # fmt: skip
+    write_columns(tmp_path / "news.conll", news)
+    typed = ["--model", str(bert), "--data", str(ner_data), "--train-lang", "en", "--eval-langs",
+             "en", "es", "--eval-set", f"news=en:{tmp_path / 'news.conll'}"]  # fmt: skip
+    run = finetune(*typed, "--learning-rate", "3e-3", "--epochs", "3", name="n", work=work)
+    warned = capsys.readouterr().err
+    assert "news: entities of types that the training data do not have count" in warned
+    assert "missed: 12 (MISC, " in warned
+    assert "news.conll:" in warned
+    content = results(run)
+    assert list(content["languages"]) == ["en", "es", "news"]
+    assert content["languages"]["news"]["unknown_types"] == 12
+    assert content["languages"]["en"]["unknown_types"] == 0
+    assert content["failures"] == {}
+    gold, found = (
+        [
+            s.labels
+            for s in load_task("ner").read([run / "predictions" / below / "news.conll"], "en")
+        ]
+        for below in ("gold", "")
+    )
+    assert sum(label == "B-MISC" for labels in gold for label in labels) == 12
+    assert not any(label.endswith("MISC") for labels in found for label in labels)
+    expected = f1_score([*map(list, gold)], [*map(list, found)], mode="strict", scheme=IOB2)
+    assert content["languages"]["news"]["values"] == [pytest.approx(expected)]
 
 
 def test_pairs_are_for_tasks_with_two_texts(bert: Path, ner_data: Path, work: Path, capsys):

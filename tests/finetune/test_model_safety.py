@@ -72,6 +72,37 @@ def test_code_of_a_folder_runs_only_where_trusted(
     assert type(module).__name__ == "XModel"
 
 
+@pytest.mark.parametrize("kind", ["x-bert", "bert"])
+@pytest.mark.parametrize("fusion", ["last", "dlfa"])
+def test_scores_of_a_model_with_code_of_its_own_are_kept_and_no_weights(
+    copy: Path,
+    ner_data: Path,
+    tmp_path: Path,
+    work: Path,
+    kind: str,
+    fusion: str,
+    capsys,
+    monkeypatch,
+):
+    bring_code(copy, tmp_path / "marker", kind)
+    monkeypatch.setattr(
+        "transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules")
+    )
+    typed = ["finetune", "--model", str(copy), "--data", str(ner_data), "--epochs", "1", "--fusion",
+             fusion, "--max-train-examples", "16", "--name", "x", "--quiet"]  # fmt: skip
+    assert main([*typed, "--trust-remote-code"]) == 0
+    assert "copy runs Python code of its own" in capsys.readouterr().err
+    run = work / "transfer" / "x"
+    content = json.loads((run / "results.json").read_text())
+    assert content["network"]["weights"].startswith("not saved")
+    assert content["languages"]["en"]["values"]
+    assert (run / "predictions" / "en.conll").is_file()
+    assert not (run / "model").exists()
+    if kind == "bert":  # without its code it is an ordinary model
+        assert main([*typed[:-2], "y", "--quiet"]) == 0
+        assert (work / "transfer" / "y" / "model" / "model.safetensors").is_file()
+
+
 def pickled(folder: Path) -> dict[str, torch.Tensor]:
     """Replace the safetensors of a folder by pickled weights; returns them."""
     weights = load_file(folder / "model.safetensors")

@@ -1,7 +1,7 @@
 """`concat`: a lower and the last layer side by side, mapped linearly to the size of one.
 
 The map begins as "take the last layer": fine-tuning starts where `last` starts and learns what the
-lower layer adds. 2E² + E parameters, more than DLFA has from E = 4 on.
+lower layer adds. 2E² + E parameters, more than DLFA has from E = 6 on.
 
 B = sequences, T = word-pieces, E = hidden size.
 """

@@ -4,9 +4,10 @@ PAN-X with or without its prefix, WikiANN, CoNLL-2002 and CoNLL-2003, any other 
 its tag a line, and files of the `datasets` library. The tagging scheme is recognised and everything
 becomes IOB2, see `tagging_schemes.py`.
 
-The labels are those of the training file; a type that it does not have stops the run with file and
-line. So does a tag that the scheme of its file forbids, unless `--illegal-tags repair` is given:
-changing gold data changes what the score means, so it is asked for and counted.
+The labels are those of the training file. Entities of another type in a test set count as missed,
+and are counted (`unknown_types`); in development data they stop the run with file and line. So does
+a tag that the scheme of its file forbids, unless `--illegal-tags repair` is given: changing gold
+data changes what the score means, so it is asked for and counted.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bbert.errors import InputError
 from bbert.finetune.tasks.dataset_files import layouts
 from bbert.finetune.tasks.find_files import matching
 from bbert.finetune.tasks.reading import Reading
-from bbert.finetune.tasks.scores import entity_scores
+from bbert.finetune.tasks.scores import constant_entity_f1, entity_scores
 from bbert.finetune.tasks.tagging_schemes import TAG, detect_scheme, illegal_tags, to_iob2
 from bbert.finetune.tasks.task import Example, Labels, Sentence, Task
 from bbert.finetune.tasks.word_columns import read_word_columns, write_word_columns
@@ -78,11 +79,6 @@ def score(gold: Labels, predicted: Labels) -> dict[str, float]:
     return entity_scores(gold, predicted)
 
 
-def chance(gold: Labels) -> float:
-    """The best constant predictor says `O` everywhere and finds no entity."""
-    return 0.0
-
-
 def _in_iob2(file: Path, sentences: Sequence[Sentence], reading: Reading) -> list[Sentence]:
     for sentence in sentences:
         for word, tag in enumerate(sentence.labels):
@@ -121,7 +117,10 @@ TASK = Task(
         "micro-averaged F1 of whole entities, strict IOB2 (seqeval mode='strict', scheme=IOB2): "
         "an I- tag that continues no entity of its type is no entity; share of 1"
     ),
-    chance_definition="the best constant predictor, O everywhere: 0",
+    chance_definition=(
+        "the best constant predictor, B- of one type on every word: it finds the entities of that "
+        "type that are one word long"
+    ),
     heads=("linear", "bilstm-crf"),
     folders=("lorelei", "panx", "wikiann", "conll2002", "conll2003"),
     looked_for="SPLIT-LANGUAGE.tsv, LANGUAGE.SPLIT.conll, LANGUAGE/SPLIT, esp.train, "
@@ -131,8 +130,9 @@ TASK = Task(
     label_set=label_set,
     missing_label=OUTSIDE,
     score=score,
-    chance=chance,
+    chance=constant_entity_f1,
     write=write_word_columns,
     extension="conll",
     too_long=("window", "wrong"),
+    entities=True,
 )

@@ -47,6 +47,7 @@ def read(files: Sequence[Path], language: str, reading: Reading | None = None, /
                 )
             if row.first.strip() in NOT_TRANSLATED or row.second.strip() in NOT_TRANSLATED:
                 reading.counts["pairs_without_translation"] += 1
+                reading.left_out.append(len(examples) + len(reading.left_out))
                 continue
             examples.append(TextPair(row.first, row.second, (row.label,), file, row.line, row.key))
     if not examples:

@@ -86,7 +86,8 @@ TASK = Task(
     metric="accuracy",
     metric_definition=(
         "share of words with the right tag; chunk_f1 is XTREME's F1 for this task, seqeval's "
-        "default on the bare tags, where neighbouring words of one tag are one chunk; shares of 1"
+        "default on the bare tags as before its version 1.0, where neighbouring words of one tag "
+        "are one chunk (of SCONJ and SYM each word is one); shares of 1"
     ),
     chance_definition="the best constant predictor: share of the most frequent gold tag",
     heads=("linear",),

@@ -24,6 +24,7 @@ class Reading:
         relations: whether dependency relations keep their subtypes ("nsubj:pass") or not ("nsubj").
         counts: what was left out, converted or repaired → how often.
         found: what was recognised, e.g. the tagging scheme → its name.
+        left_out: places, from 0, of rows that were left out and that other languages may have.
     """
 
     encoding: str | None = None
@@ -31,6 +32,7 @@ class Reading:
     relations: Relations = "universal"
     counts: Counter[str] = field(default_factory=Counter)
     found: dict[str, str] = field(default_factory=dict)
+    left_out: list[int] = field(default_factory=list)
 
     def notice(self, what: str, value: str) -> None:
         """Note what was recognised in a file; several files may differ."""

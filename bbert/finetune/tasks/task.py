@@ -99,6 +99,7 @@ class Task:
         extension: of that format.
         too_long: what may happen to texts beyond the model's length; the first is the default.
         arcs: whether a word's label is its head and relation in a tree.
+        entities: whether labels are entity tags in IOB2, of which a test set may have more types.
         floors: gold → name of a predictor without a model → its scores; None where chance is all.
     """
 
@@ -120,4 +121,5 @@ class Task:
     extension: str
     too_long: tuple[TooLong, ...]
     arcs: bool = False
+    entities: bool = False
     floors: Callable[[Labels], dict[str, dict[str, float]]] | None = None

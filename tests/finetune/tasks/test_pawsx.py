@@ -48,6 +48,7 @@ def test_pairs_without_a_translation_are_left_out_and_counted(tmp_path: Path):
     reading = Reading()
     assert as_pairs(PAWSX.read([tmp_path / "a.tsv"], "es", reading)) == PAIRS
     assert reading.counts["pairs_without_translation"] == 2
+    assert reading.left_out == [2, 3]
 
 
 @pytest.mark.parametrize(

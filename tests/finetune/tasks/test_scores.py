@@ -14,7 +14,13 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score
 
 from bbert.finetune.tasks import load_task
-from bbert.finetune.tasks.scores import accuracy, chunk_f1, entity_scores, majority_share
+from bbert.finetune.tasks.scores import (
+    accuracy,
+    chunk_f1,
+    constant_entity_f1,
+    entity_scores,
+    majority_share,
+)
 
 IOB_TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 
@@ -41,10 +47,38 @@ def test_entities_as_seqeval_in_strict_iob2(pair):
     assert scores["recall"] == pytest.approx(recall_score(gold, predicted, **options))
 
 
+@settings(deadline=None)
+@given(label_pairs(IOB_TAGS))
+def test_chance_of_entities_is_the_best_constant_prediction(pair):
+    gold, _ = pair
+    constant = (
+        f1_score(gold, [[tag] * len(tags) for tags in gold], mode="strict", scheme=IOB2,
+                 zero_division=0)
+        for tag in IOB_TAGS
+    )  # fmt: skip
+    assert constant_entity_f1(gold) == pytest.approx(max(constant))
+
+
+def test_chance_of_entities_worked_out():
+    gold = [["B-LOC", "O", "B-LOC", "B-PER", "I-PER"], ["B-PER", "O"]]
+    assert constant_entity_f1(gold) == pytest.approx(2 * 2 / (7 + 4))
+    assert constant_entity_f1([["B-PER", "I-PER"]]) == constant_entity_f1([["O"]]) == 0
+
+
 def test_chunk_f1_counts_runs_of_a_tag():
     gold = [["DET", "NOUN", "NOUN", "VERB"]]
     assert chunk_f1(gold, [["DET", "NOUN", "NOUN", "VERB"]]) == 1
     assert chunk_f1(gold, [["DET", "NOUN", "VERB", "VERB"]]) == pytest.approx(1 / 3)
+
+
+def test_chunk_f1_tells_all_tags_apart():
+    for tag, other in [("SCONJ", "CCONJ"), ("X", "_")]:  # the last one is what a lost word gets
+        assert chunk_f1([["PRON", tag, "VERB"]], [["PRON", tag, "VERB"]]) == 1
+        found = chunk_f1([["PRON", tag, "VERB"]], [["PRON", other, "VERB"]])
+        assert found == pytest.approx(2 / 3)
+    # as seqeval 0.0.12: S begins and ends a chunk
+    assert chunk_f1([["SYM", "SYM"]], [["SYM", "NOUN"]]) == pytest.approx(1 / 2)
+    assert chunk_f1([["NOUN", "NOUN"]], [["NOUN", "SYM"]]) == 0
 
 
 @settings(deadline=None)
