@@ -6,14 +6,17 @@ left out, each with the reason.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
-from bbert.run_directory import STAGE_FOLDERS, find_run, read_json
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run, read_json
 
+_NO_PART_OF_A_SETTING = frozenset({"seed", "seeds", "eval_langs", "eval_set"})
 _TRANSFER_KEYS = (
     "task", "metric", "model", "train_language", "fusion", "random_init", "seeds", "languages",
     "cross_lingual_gap",
@@ -83,6 +86,31 @@ def probe_runs(work: Path, names: Sequence[str], probe: str) -> Finished:
 def score_of(run: FinishedRun, language: str) -> dict[str, Any]:
     """The scores of a transfer run on one of its languages."""
     return run.results["languages"][language]
+
+
+def setting_of(run: FinishedRun, work: Path) -> str:
+    """What a transfer run was made with, its seeds and test sets apart, as a short hash.
+
+    Runs of one setting repeat each other: all options of the fine-tuning, of the pretraining and of
+    the corpus are the same. A model that is no run of this work folder is known by its name.
+    """
+    config = dict(run.manifest.get("config") or {})
+    config["model"] = _options(work, "pretrain", config.get("model") or run.results["model"])
+    kept = {key: value for key, value in config.items() if key not in _NO_PART_OF_A_SETTING}
+    canonical = json.dumps(kept, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+
+
+def _options(work: Path, stage: str, name: str) -> Any:
+    """The options of a model or corpus without its seed; its name where there is no such run."""
+    path = work / STAGE_FOLDERS[stage] / name
+    if not RunDirectory.is_run(path):
+        return name
+    config = dict(RunDirectory(path).manifest.get("config") or {"name": name})
+    config.pop("seed", None)
+    if isinstance(config.get("corpus"), str):
+        config["corpus"] = _options(work, "corpus", config["corpus"])
+    return config
 
 
 def _finished(work: Path, stage: str, names: Sequence[str]) -> Finished:

@@ -134,11 +134,13 @@ def _words(plan: LayerPlan, extractor: Any, config: TranslationConfig) -> list[M
     from bbert.probe.word_vectors import context_vectors, table_vectors
 
     spoken = {name: Language.parse(name) for name in plan.text.languages}
-    words = {n: applied_words(s, spoken[n]) for n, s in plan.text.sentences.items()}
+    of_model = [Language.parse(name) for name in extractor.probed.folder.languages]
+    words = {n: applied_words(s, spoken[n], of_model) for n, s in plan.text.sentences.items()}
     found: list[Measurement] = []
     for pair in plan.pairs:
         if pair in plan.dictionaries:
-            pairs = dictionary_pairs(plan.dictionaries[pair], words, pair, config.max_words)
+            file = plan.dictionaries[pair]
+            pairs = dictionary_pairs(file, words, pair, config.max_words, of_model)
         else:
             pairs = exact_pairs(plan.text, words, pair, config.max_words)
         contexts = [context_vectors(extractor, words[name], of_side, spoken[name])

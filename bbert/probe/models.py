@@ -90,7 +90,10 @@ def _stage(path: Path) -> str | None:
 def _of_transfer(path: Path, allow_pickle: bool, trust_remote_code: bool) -> Probed:
     model = path / "model"
     if not (model / "config.json").is_file():
-        raise InputError(f"{path}: this transfer run holds no model; run its command again")
+        raise InputError(
+            f"{path}: this transfer run holds no model; run its command again (weights of a model "
+            "that runs code of its own are not kept)"
+        )
     config = read_json(model / "config.json")
     fused = config.get("model_type") == FUSED
     if fused:

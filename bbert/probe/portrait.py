@@ -6,8 +6,9 @@
     CKA             of source and target, at every layer
     translation     nearest-neighbour accuracy of sentences, at every layer
 
-Nothing is computed here but differences of means. What no run has measured is left empty, with the
-command that would measure it.
+Nothing is computed here but differences of means, with Welch's t over the seeds as their interval.
+Runs of another gate, pool or initialisation are no points of one curve. What no run has measured is
+left empty, with the command that would measure it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,22 @@ from bbert.finetune.model_folder import ModelFolder, find_model
 from bbert.probe.finished import FinishedRun, probe_runs, score_of, transfer_runs
 from bbert.probe.results import write_rows
 from bbert.probe.runs_config import PortraitConfig
+from bbert.probe.welch import welch_interval
 from bbert.run_directory import Run, write_json_atomically
 from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
 
+RESULTS_VERSION = 2
+"""Of results.json: from 2 on intervals are Welch's t, and every curve is of one setting."""
+
 _MAY_DIFFER = frozenset(
     {"fusion", "fusion_layer", "fusion_gate", "fusion_pool", "random_init", "init", "seed", "seeds",
      "eval_langs", "eval_set"}
 )  # fmt: skip
+_ONE_PER_CURVE = {"random layers": ("init",), "DLFA": ("fusion_gate", "fusion_pool")}
+"""Curve → options that differ from curve to curve; `PortraitConfig` has them too."""
+
 DROP, DLFA, CKA, TRANSLATION = "random_init_drop", "dlfa_gain", "cka", "translation"
 
 
@@ -91,7 +98,11 @@ def make_plan(typed: PortraitConfig) -> PortraitPlan:
 
 
 def measure(plan: PortraitPlan, run: Run) -> None:
-    """Put the measurements of the runs together and write them."""
+    """Put the measurements of the runs together and write them.
+
+    Raises:
+        InputError: the runs of a curve are of several gates, pools or initialisations.
+    """
     baseline = _baseline(plan.runs)
     compared = [run for run in plan.runs if not baseline or _comparable(run, baseline)]
     different = [run.name for run in plan.runs if run not in compared]
@@ -110,6 +121,7 @@ def measure(plan: PortraitPlan, run: Run) -> None:
             rows += _layers(found, plan, name)
     content = {
         "probe": "portrait",
+        "version": RESULTS_VERSION,
         "variant": plan.similar["cka"].results["variant"] if "cka" in plan.similar else "",
         "model": plan.model.name,
         "depth": plan.model.depth,
@@ -123,8 +135,8 @@ def measure(plan: PortraitPlan, run: Run) -> None:
         "rows": rows,
         "reasons": {name: reason for name, reason in reasons.items() if reason},
         "definition": "points of the score on the target lost by random layers and gained by DLFA "
-        "against the same fine-tuning of the last layer; CKA and translation as their probes "
-        "define them",
+        "against the same fine-tuning of the last layer (interval: Welch's t over seeds); CKA and "
+        "translation as their probes define them",
         "left_out": dict.fromkeys(different, "other settings than the baseline"),
         "from_runs": [str(r.path) for r in (*plan.runs, *plan.similar.values())],
     }
@@ -212,7 +224,7 @@ def _drops(
         option = "--random-init layers" if baseline else ""
         return [], f"no run: `bbert finetune --task {plan.task} --fusion last {option}`".rstrip()
     rows = []
-    for run in random:
+    for run in _of_one_curve(random, "random layers", plan.config):
         layers = parse_layers(run.results["random_init"])
         rows.append(_difference(run, baseline, plan.target, DROP, -1, layers[0], layers[-1]))
     return _one_per_set(rows), None
@@ -228,10 +240,28 @@ def _gains(
     if baseline is None or not fused:
         return [], f"no run: `bbert finetune --task {plan.task} --fusion dlfa --fusion-layer 1-…`"
     rows = []
-    for run in fused:
+    for run in _of_one_curve(fused, "DLFA", plan.config):
         layer = int(run.results["fusion_layer"])
         rows.append(_difference(run, baseline, plan.target, DLFA, 1, layer, layer))
     return _one_per_set(rows), None
+
+
+def _of_one_curve(
+    runs: Sequence[FinishedRun], curve: str, config: PortraitConfig
+) -> Sequence[FinishedRun]:
+    """The runs with the options that `config` chooses; raises InputError where it chooses none."""
+    for option in _ONE_PER_CURVE[curve]:
+        chosen = getattr(config, option)
+        found = {str((run.manifest.get("config") or {}).get(option)): run.name for run in runs}
+        flag = f"--{option.replace('_', '-')}"
+        there = ", ".join(f"{value} ({name})" for value, name in found.items())
+        if chosen is None and len(found) > 1:
+            raise InputError(f"the runs of {curve} are of several kinds: {there}; choose {flag}")
+        if chosen is not None:
+            if chosen not in found:
+                raise InputError(f"{flag} {chosen}: no run of {curve} has it (there: {there})")
+            runs = [r for r in runs if str((r.manifest.get("config") or {}).get(option)) == chosen]
+    return runs
 
 
 def _one_per_set(rows: Sequence[dict[str, Any] | None]) -> list[dict[str, Any]]:
@@ -248,22 +278,24 @@ def _difference(
     run: FinishedRun, baseline: FinishedRun, target: str, measure: str, sign: int, first: int,
     last: int,
 ) -> dict[str, Any] | None:  # fmt: skip
-    """Difference of mean scores; its standard error where both have several seeds."""
+    """Difference of mean scores; its 95 % interval where both have several seeds."""
     here, there = score_of(run, target), score_of(baseline, target)
     if here["mean"] is None or there["mean"] is None:
         return None
     low = high = None
     if here.get("std") is not None and there.get("std") is not None:
-        error = sqrt(here["std"] ** 2 / len(here["values"]) +
-                     there["std"] ** 2 / len(there["values"]))  # fmt: skip
-        middle = sign * (here["mean"] - there["mean"])
-        low, high = middle - 1.96 * error, middle + 1.96 * error
+        means = [(sign * score["mean"], score["std"], _num_known(score)) for score in (here, there)]
+        low, high = welch_interval(means[0], means[1])
     return {
         "measure": measure, "first_layer": first, "last_layer": last,
         "value": sign * (here["mean"] - there["mean"]), "low": low, "high": high,
         "score": here["mean"], "floor": None, "chance": here["chance"], "n": here["n"],
         "seeds": len(run.results["seeds"]), "run": run.name,
     }  # fmt: skip
+
+
+def _num_known(score: dict[str, Any]) -> int:
+    return sum(value is not None for value in score["values"])
 
 
 def _layers(run: FinishedRun, plan: PortraitPlan, measure: str) -> list[dict[str, Any]]:

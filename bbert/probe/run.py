@@ -6,6 +6,9 @@ probes/<name>/*.csv          the same as tidy tables
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bbert.probe.config import CodeSwitchConfig, ModelProbeConfig
@@ -17,19 +20,22 @@ from bbert.probe.runs_config import (
     TypologyConfig,
 )
 from bbert.renewal import renewing
-from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run
-from bbert.stage_config import DryRun, StageConfig
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run, read_json
+from bbert.stage_config import DryRun, StageConfig, identity
+
+logger = logging.getLogger(__name__)
 
 
 def run(config: StageConfig) -> RunDirectory | DryRun:
     """Measure and write the run directory, or say what that would cost."""
-    plan, measure, estimates = _planned(config)
+    plan, measure, estimates, version = _planned(config)
     if config.dry_run:
         folder = config.work / STAGE_FOLDERS["probe"] / plan.name
         return DryRun(plan.config, folder, estimates)
     typed = plan.config
     if isinstance(typed, (RunsProbeConfig, PortraitConfig)):
-        typed = renewing(typed, config.work / STAGE_FOLDERS["probe"] / plan.name, plan.inputs)
+        folder = config.work / STAGE_FOLDERS["probe"] / plan.name
+        typed = _of_this_version(renewing(typed, folder, plan.inputs), folder, version)
     with open_run("probe", plan.name, typed, plan.inputs) as opened:
         if not opened.up_to_date:
             measure(plan, opened)
@@ -37,15 +43,29 @@ def run(config: StageConfig) -> RunDirectory | DryRun:
     return opened.directory
 
 
-def _planned(config: StageConfig) -> tuple[Any, Any, dict[str, str]]:
-    """The plan of a probe, what carries it out, and what it is expected to cost."""
+def _of_this_version(config: StageConfig, final: Path, version: int) -> StageConfig:
+    """The configuration with `force` where the same run exists as an older version computed it:
+    finished runs are read again in a moment."""
+    if config.force or not RunDirectory.is_run(final):
+        return config
+    before, now = RunDirectory(final).manifest.get("config") or {}, identity(config)
+    same = all(before.get(key) == now.get(key) for key in before.keys() | now.keys())
+    if not same or read_json(final / "results.json").get("version", 1) >= version:
+        return config
+    logger.info("%s: as an older version computed it; writing it anew", final)
+    return replace(config, force=True)
+
+
+def _planned(config: StageConfig) -> tuple[Any, Any, dict[str, str], int]:
+    """The plan of a probe, what carries it out, what it is expected to cost, and the version of its
+    results."""
     if isinstance(config, ModelProbeConfig):
         from bbert.probe.estimate import estimates
         from bbert.probe.layer_plan import make_plan
         from bbert.probe.layer_run import measure_all
 
         plan = make_plan(config)
-        return plan, measure_all, estimates(plan)
+        return plan, measure_all, estimates(plan), 1
     cost = {"time": "seconds", "memory": "below 1 GB", "disk": "below 1 MB"}
     if isinstance(config, OverlapConfig):
         from bbert.probe import overlap as probe
@@ -59,4 +79,5 @@ def _planned(config: StageConfig) -> tuple[Any, Any, dict[str, str]]:
         assert isinstance(config, CodeSwitchConfig)
         from bbert.probe import code_switch as probe
     module: Any = probe
-    return module.make_plan(config), module.measure, cost
+    version = getattr(module, "RESULTS_VERSION", 1)
+    return module.make_plan(config), module.measure, cost, version

@@ -96,3 +96,9 @@ class PortraitConfig(StageConfig):
     """Task of the transfer runs; without it the one with most runs."""
     language: str | None = None
     """Target language; without it the first tested one that is not the source."""
+    init: str | None = None
+    """Initialisation of the runs with random layers, where there are several."""
+    fusion_gate: str | None = None
+    """Gate of the DLFA runs, where there are several."""
+    fusion_pool: str | None = None
+    """Pool of the DLFA runs, where there are several."""

@@ -2,8 +2,9 @@
 
 A point is a transfer run and a target language. Points are averaged by how many of the features the
 two languages share (pairs without a common value are left out, as in Pires et al. 2019, figure 2),
-and by classes of word order: SVO and SOV, AN and NA (their table 5). An average is over pairs of
-languages, so that a pair with many runs counts once; the same language twice is no zero-shot.
+and by classes of word order: SVO and SOV, AN and NA (their table 5). Averages and the rank
+correlation are over pairs of languages, so that a pair with many runs (seeds) counts once; the same
+language twice is no zero-shot.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from bbert.run_directory import Run, write_json_atomically
 from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
+
+RESULTS_VERSION = 2
+"""Of results.json: from 2 on pairs of languages are ranked, no longer runs."""
 
 _OF_THE_SAMPLE = Path(__file__).parents[1] / "sample" / "word_order.csv"
 _SHOWN_BY_THE_SAMPLE = ("81A", "85A", "87A")
@@ -105,8 +109,9 @@ def measure(plan: TypologyPlan, run: Run) -> None:
     if not rows:
         raise InputError("the transfer runs have no target language beside the source")
     usable = [row for row in rows if row["shared"]]
+    pairs = _pairs(usable)
     correlation = spearman(
-        [row["shared"] for row in usable], [row["score"] for row in usable],
+        [pair["shared"] for pair in pairs], [pair["score"] for pair in pairs],
         plan.config.num_samples, plan.config.seed,
     )  # fmt: skip
     by_number = [
@@ -126,6 +131,7 @@ def measure(plan: TypologyPlan, run: Run) -> None:
     ]  # fmt: skip
     content = {
         "probe": "typology",
+        "version": RESULTS_VERSION,
         "variant": " ".join(plan.config.features),
         "task": plan.runs.runs[0].results["task"],
         "metric": plan.runs.runs[0].results["metric"],
@@ -133,9 +139,10 @@ def measure(plan: TypologyPlan, run: Run) -> None:
         "languages": list(dict.fromkeys(x for row in rows for x in (row["train"], row["eval"]))),
         "n": len(rows),
         "seed": plan.config.seed,
-        "definition": "number of WALS features with the same value; averages over pairs of "
-        "languages of the mean score over seeds, zero-shot only",
+        "definition": "number of WALS features with the same value; averages and rank correlation "
+        "over pairs of languages of the mean score over seeds, zero-shot only",
         "correlation": asdict(correlation),
+        "correlated_pairs": pairs,
         "by_shared_features": by_number,
         "by_order": grids,
         "rows": rows,
@@ -180,15 +187,23 @@ def _rows(finished: FinishedRun, wals: Wals) -> list[dict[str, Any]]:
     return rows
 
 
+def _pairs(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pairs of languages with their shared features and their mean score over runs."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["train"], row["eval"]), []).append(row)
+    return [
+        {"train": train, "eval": tested, "shared": of_pair[0]["shared"], "runs": len(of_pair),
+         "score": fmean(row["score"] for row in of_pair)}
+        for (train, tested), of_pair in found.items()
+    ]  # fmt: skip
+
+
 def _average(
     rows: Sequence[dict[str, Any]], belongs: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
     """Mean over pairs of languages of their mean score."""
-    pairs: dict[tuple[str, str], list[float]] = {}
-    for row in rows:
-        if belongs(row):
-            pairs.setdefault((row["train"], row["eval"]), []).append(row["score"])
-    means = [fmean(scores) for scores in pairs.values()]
+    means = [pair["score"] for pair in _pairs([row for row in rows if belongs(row)])]
     return {
         "pairs": len(means),
         "mean": fmean(means) if means else None,

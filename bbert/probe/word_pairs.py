@@ -63,9 +63,12 @@ class WordPairs:
                    for word, right in zip(first, self.gold[0], strict=True))  # fmt: skip
 
 
-def applied_words(sentences: Sequence[str], language: Language) -> list[list[str]]:
-    """The words of sentences after basic tokenisation and the language's interventions."""
-    text = language.apply("\n".join(s.replace("\n", " ") for s in sentences))
+def applied_words(
+    sentences: Sequence[str], language: Language, of_model: Sequence[Language]
+) -> list[list[str]]:
+    """The words of sentences after basic tokenisation and the language's interventions, as a model
+    of these languages knows them."""
+    text = language.apply_beside("\n".join(s.replace("\n", " ") for s in sentences), of_model)
     return [line.split(" ") for line in text.split("\n")]
 
 
@@ -83,7 +86,11 @@ def exact_pairs(
 
 
 def dictionary_pairs(
-    path: Path, words: Mapping[str, list[list[str]]], pair: tuple[str, str], most: int
+    path: Path,
+    words: Mapping[str, list[list[str]]],
+    pair: tuple[str, str],
+    most: int,
+    of_model: Sequence[Language],
 ) -> WordPairs:
     """Entries of a dictionary both sides of which occur in the sentences.
 
@@ -93,7 +100,7 @@ def dictionary_pairs(
     entries = read_dictionary(path)
     spoken = [Language.parse(name) for name in pair]
     sides = [
-        language.apply("\n".join(word for word in column)).split("\n")
+        language.apply_beside("\n".join(word for word in column), of_model).split("\n")
         for language, column in zip(spoken, zip(*entries, strict=True), strict=True)
     ]
     return _frequent(list(dict.fromkeys(zip(*sides, strict=True))), words, pair, most, exact=False)

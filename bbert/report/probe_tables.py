@@ -58,7 +58,8 @@ def gap_table(run: RunRecord, number_in_page: int) -> Table:
         rows,
         reasons_of(content["correlations"]),
         f"{sentence(content['definition'])}. Muller et al. (2021) print rho without its sign. The "
-        "interval is a bootstrap over points; p is two-sided and for one layer at a time.",
+        "interval is a bootstrap over points (pairs of languages); p is two-sided, for one layer "
+        "at a time.",
     )
 
 

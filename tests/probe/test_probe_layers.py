@@ -159,7 +159,7 @@ def test_a_word_in_context_is_the_mean_of_its_pieces_and_occurrences(tiny_run, e
 
     extractor = Extractor(find_probed(work, "tiny"), "mean", 64, 0)
     language = Language.parse("en")
-    sentences = applied_words(["Anna saw Rome .", "xyz Anna", "the Rome zz ."], language)
+    sentences = applied_words(["Anna saw Rome .", "xyz Anna", "the Rome zz ."], language, ())
     found = context_vectors(extractor, sentences, ["Anna", "zz"], language)
     tokenizer = AutoTokenizer.from_pretrained(tiny_run / "model")
     model = AutoModel.from_pretrained(tiny_run / "model").eval()

@@ -11,7 +11,7 @@ import pytest
 from finished_runs import write_probe, write_transfer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, ttest_ind
 
 from bbert.cli import main
 from bbert.errors import InputError
@@ -20,6 +20,7 @@ from bbert.probe.correlation import spearman
 from bbert.probe.run import run
 from bbert.probe.runs_config import GapConfig, OverlapConfig, PortraitConfig, TypologyConfig
 from bbert.probe.wals import Wals, WordOrder, shared
+from bbert.probe.welch import welch_interval
 
 
 def results(directory) -> dict:
@@ -111,7 +112,9 @@ def test_typology_averages_over_pairs_of_languages(work, wals):
     reasons = {(row["train"], row["eval"]): row["reason"] for row in found["rows"]}
     assert "not in word_order.csv" in reasons["en", "it"]
     assert "no feature of both" in reasons["hi", "ru"]
-    assert found["correlation"]["n"] == 5
+    assert found["correlation"]["n"] == 4, "en-es has two runs and is one pair"
+    (twice,) = [pair for pair in found["correlated_pairs"] if pair["runs"] == 2]
+    assert (twice["train"], twice["eval"], twice["score"]) == ("en", "es", pytest.approx(0.75))
     assert not any(row["run"] == "floor" for row in found["rows"])
 
 
@@ -174,6 +177,63 @@ def test_the_gap_falls_as_similarity_rises(work):
     assert rho["fine-tuned", 1]["reason"].startswith("no probe run has measured")
     assert rho["fine-tuned", "mean"]["rho"] is None  # a layer is missing: no mean of the others
     assert found["n"] == 4
+
+
+def test_seeds_of_a_pair_of_languages_are_one_point(work):
+    """Three seeds of the whole chain: as many pairs as languages, each the mean of its runs."""
+    values = {}
+    for seed, noise in enumerate([0.02, -0.02, 0.0]):
+        model = work / "models" / f"m{seed}"
+        model.mkdir(parents=True)
+        manifest = {"stage": "pretrain", "config": {"depth": 2, "seed": seed}}
+        (model / "manifest.json").write_text(json.dumps(manifest))
+        scores = {name: score + noise * (name == "hi") for name, score in SCORES.items()}
+        run_of_seed = write_transfer(work, f"t{seed}", scores=scores, model=f"m{seed}")
+        config = {"model": f"m{seed}", "fusion": "last", "seed": seed}
+        manifest = {"stage": "finetune", "finished": "x", "config": config}
+        (run_of_seed / "manifest.json").write_text(json.dumps(manifest))
+        for rank, target in enumerate(["es", "it", "ru", "hi"]):
+            values[f"m{seed}", None, "en", target] = [0.9 - rank / 10 + noise, 0.1 * seed]
+    write_probe(work, "similar", values=values)
+    directory = run(GapConfig())
+    found = results(directory)
+    rho = {(row["encoder"], row["layer"]): row for row in found["correlations"]}
+    assert (rho["pretrained", 0]["n"], rho["pretrained", 0]["rho"]) == (4, pytest.approx(-1))
+    assert rho["pretrained", 0]["p"] == pytest.approx(2 / 24), "twelve points would give 1e-9"
+    assert found["n"] == 4
+    assert len(found["points"]) == 12, "every seed is kept"
+    hindi = next(pair for pair in found["pairs"] if pair["target"] == "hi")
+    assert (hindi["runs"], hindi["gap"]) == (3, pytest.approx(0.4))
+    assert hindi["similarity"] == [pytest.approx(0.6), pytest.approx(0.1)]
+    # Another setting is a pair of its own.
+    other = write_transfer(work, "deep", scores=SCORES, model="m0")
+    config = {"model": "m0", "fusion": "dlfa", "seed": 0}
+    manifest = {"stage": "finetune", "finished": "x", "config": config}
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    assert results(run(GapConfig()))["n"] == 8
+    # What an older version computed from the same runs is written anew.
+    path = directory.path / "results.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 1, "n": 16}))
+    assert results(run(GapConfig()))["n"] == 8
+
+
+def test_similarities_of_several_kinds_are_not_ranked_together(work):
+    write_transfer(work, "t", scores=SCORES)
+    for name, target, variant in (("a", "es", "debiased"), ("b", "hi", "released"),
+                                  ("other-model", "hi", "paper")):  # fmt: skip
+        model = "tiny" if len(name) == 1 else "another"
+        path = write_probe(work, name, values={(model, None, "en", target): [0.5, 0.6]})
+        content = json.loads((path / "results.json").read_text())
+        content |= {"variant": variant, "pool": "mean"}
+        (path / "results.json").write_text(json.dumps(content))
+    with pytest.raises(InputError) as refused:
+        run(GapConfig())
+    assert "a: probe cka, variant debiased, pool mean" in str(refused.value)
+    assert "b: probe cka, variant released" in str(refused.value)
+    assert "--similarity" in str(refused.value)
+    assert "other-model" not in str(refused.value), "it measured nothing of these runs"
+    found = results(run(GapConfig(similarity=("b",))))
+    assert (found["variant"], found["n"]) == ("released", 1)
 
 
 def test_runs_that_cannot_be_used_are_named(work):
@@ -317,3 +377,37 @@ def test_runs_with_other_settings_are_no_part_of_a_portrait(work, tiny_run):
     assert found["baseline"]["run"] == "last"
     assert [row["run"] for row in found["rows"]] == ["dlfa"]
     assert list(found["left_out"]) == ["long"]
+
+
+def test_the_interval_of_a_difference_is_that_of_welch():
+    first, second = [0.8, 0.9, 0.82], [0.7, 0.71]
+    described = [(float(np.mean(x)), float(np.std(x, ddof=1)), len(x)) for x in (first, second)]
+    expected = ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    assert welch_interval(*described) == pytest.approx((expected.low, expected.high))
+    assert welch_interval((0.5, 0.0, 2), (0.25, 0.0, 3)) == (0.25, 0.25)
+
+
+def test_curves_of_a_portrait_are_of_one_gate_and_one_initialisation(work, tiny_run):
+    common = {"train_language": "enfake", "scores": {"enfake": 0.9, "en": 0.8}}
+    write_transfer(work, "last", **common)
+    for name, options, layer in (
+        ("a", {"fusion_gate": "paper", "fusion_pool": "masked"}, 1),
+        ("b", {"fusion_gate": "sigmoid", "fusion_pool": "masked"}, 2),
+        ("c", {"init": "bert"}, 1),
+        ("d", {"init": "torch"}, 2),
+    ):
+        of_run = (
+            {"random_init": str(layer)} if "init" in options
+            else {"fusion": "dlfa", "fusion_layer": layer}
+        )  # fmt: skip
+        path = write_transfer(work, name, **common, **of_run)
+        manifest = {"stage": "finetune", "finished": "x", "config": options}
+        (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"bert \(c\), torch \(d\); choose --init"):
+        run(PortraitConfig())
+    with pytest.raises(InputError, match=r"paper \(a\), sigmoid \(b\); choose --fusion-gate"):
+        run(PortraitConfig(init="bert"))
+    with pytest.raises(InputError, match="no run of DLFA has it"):
+        run(PortraitConfig(init="bert", fusion_gate="tanh"))
+    found = results(run(PortraitConfig(init="bert", fusion_gate="sigmoid")))
+    assert [row["run"] for row in found["rows"]] == ["c", "b"]

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from bbert.errors import InputError
+from bbert.fake import give_way
 from bbert.finetune.tasks import load_task
 from bbert.languages import Language, fake
 from bbert.probe.code_switch import counterparts, switched
 from bbert.probe.config import CkaConfig, CodeSwitchConfig, RetrievalConfig
 from bbert.probe.parallel import parse_files, read_parallel
 from bbert.probe.run import run
-from bbert.probe.word_pairs import read_dictionary
+from bbert.probe.word_pairs import applied_words, dictionary_pairs, read_dictionary
 
 
 def write(path: Path, text: str) -> Path:
@@ -208,3 +209,17 @@ def test_code_switching_refuses_what_it_cannot_do(work, pos_data, options, says)
 def test_options_that_make_no_sense_are_refused(config, options, says):
     with pytest.raises(ValueError, match=says):
         config(**options)
+
+
+def test_words_are_those_of_the_corpus_where_a_fake_language_stood_beside_them(tmp_path):
+    """A rare ideograph, which has the place of a letter of the fake alphabet."""
+    rare = chr(ord("A") + 200_000)
+    english, beside = Language.parse("en"), [Language.parse("enfake"), Language.parse("en")]
+    sentences = [f"Anna {rare} Rome here"] * 8
+    assert applied_words(sentences, english, ())[0][1] == rare
+    words = {"en": applied_words(sentences, english, beside)}
+    assert words["en"][0] == ["Anna", give_way(rare), "Rome", "here"]
+    words["es"] = applied_words(["uno dos tres cuatro"] * 8, Language.parse("es"), beside)
+    path = write(tmp_path / "pairs.tsv", f"Anna\tuno\n{rare}\tdos\nRome\ttres\nhere\tcuatro\n")
+    pairs = dictionary_pairs(path, words, ("en", "es"), 10, beside)
+    assert give_way(rare) in pairs.words[0]
