@@ -29,6 +29,9 @@ class ReproduceConfig(StageConfig):
     scale says without it. Runs of seeds that are there are shared."""
     data: Path | None = None
     """Folder with the files that the scale needs; the sample needs none."""
+    force: Switch = field(default=False, metadata=EXECUTION)
+    """Make again the runs that were made from files which have changed since, and what is made from
+    them; they are refused without it."""
     list: Switch = field(default=False, metadata=EXECUTION)
     """Show which tables have a recipe, what each costs and what was run here; run nothing."""
     rehearse: Switch = field(default=False, metadata=EXECUTION)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bbert.errors import InputError, RunFailed
+from bbert.reproduce.changed_files import refuse_changed_files
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import Cost, cost_of, refuse_too_little_disk
 from bbert.reproduce.listing import listing
@@ -91,6 +92,7 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     if config.nodes * config.tasks_per_node > 1 and in_containers(config.profile):
         raise InputError("--nodes and --tasks-per-node need srun; a container has one process")
     refuse_missing_data(plan, data)
+    again = refuse_changed_files(plan, config.work, config.force)
     refuse_too_little_disk(cost, config.work)
     for quantity, value in _estimates(plan, cost).items():
         logger.info("%s: %s", quantity, value)
@@ -99,7 +101,7 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     layout = {"nodes": config.nodes, "tasks_per_node": config.tasks_per_node}
     written = write_plan(plan, config.work, name, threads, each, layout)
     failed = run_workflow(
-        plan, written, config.work, folder / "Snakefile", cores, gpus, config.profile
+        plan, written, config.work, folder / "Snakefile", cores, gpus, config.profile, again
     )
     logs = {key: log for key in failed if (log := log_of(config.work, plan.jobs[key])).is_file()}
     report = _report(config, name, written.tables, logs)

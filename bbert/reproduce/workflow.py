@@ -16,17 +16,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from bbert.errors import InputError, RunFailed
 from bbert.progress import progress
-from bbert.reproduce.plan import Plan
+from bbert.reproduce.plan import Job, Plan
 from bbert.reproduce.profile import in_containers, is_cluster
 from bbert.reproduce.warm_server import warm_server
-from bbert.reproduce.written_plan import WrittenPlan, is_done, log_of, write_file
+from bbert.reproduce.written_plan import WrittenPlan, forget, is_made, log_of, write_file
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +44,12 @@ def run_workflow(
     cores: int,
     gpus: int,
     profile: Path | None = None,
+    again: Collection[Job] = (),
 ) -> list[str]:
     """Run all jobs that are not done; returns the keys of those that did not come out.
+
+    A run that was removed, or is among `again`, is made again. What was made from it is replaced
+    where it came out differently.
 
     Raises:
         InputError: Snakemake is not installed, or another workflow works in this folder.
@@ -57,6 +61,7 @@ def run_workflow(
         log = work / "logs" / f"{written.jobs.stem}.snakemake.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         command = _command(written, work, snakefile, cores, gpus, profile, program, contained)
+        forget(work, [*again, *(job for job in plan.jobs.values() if not is_made(work, job))])
         with log.open("wb") as output:
             with _interruptible():
                 process = subprocess.Popen(
@@ -69,7 +74,7 @@ def run_workflow(
             except BaseException:
                 _stop(process, is_cluster(profile))
                 raise
-    failed = [key for key, job in plan.jobs.items() if not is_done(work, job)]
+    failed = [key for key, job in plan.jobs.items() if not is_made(work, job)]
     if failed and not any(log_of(work, plan.jobs[key]).is_file() for key in failed):
         last = "".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:])
         if absent := _NO_EXECUTOR.search(last):
@@ -135,14 +140,14 @@ def _environment() -> dict[str, str]:
 
 def _watch(plan: Plan, work: Path, process: subprocess.Popen[bytes]) -> None:
     """Show how far the plan is, in percent of the time that the scale expects of all its runs."""
-    pending = {key for key, job in plan.jobs.items() if not is_done(work, job)}
+    pending = {key for key, job in plan.jobs.items() if not is_made(work, job)}
     expected = {key: plan.scale.seconds[job.stage] for key, job in plan.jobs.items()}
     percent = 100 / sum(expected.values())
     before = percent * sum(expected[key] for key in plan.jobs if key not in pending)
     with progress(f"{len(plan.jobs)} runs", total=100, unit="%", start=before) as advance:
         while True:
             ended = process.poll() is not None
-            finished = {key for key in pending if is_done(work, plan.jobs[key])}
+            finished = {key for key in pending if is_made(work, plan.jobs[key])}
             pending -= finished
             advance(percent * sum(expected[key] for key in finished))
             if ended:

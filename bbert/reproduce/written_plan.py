@@ -4,13 +4,15 @@
     <work>/plans/<name>.jobs.json       commands with what they need: what the Snakefile reads
     <work>/plans/<stage>/<run>.yaml     options of one command
 
+    <work>/done/<stage>/<run>           the workflow's mark that this command has ended well
+
 A file is written only where its content changes: Snakemake runs anew what depends on a newer file.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,7 @@ def write_plan(
             "needs": list(job.needs),
             "threads": threads,
             "gpus": 0 if job.stage == "corpus" else gpus,
+            "stands": _stands(work, job),
         }
         for job in plan.jobs.values()
     }
@@ -69,9 +72,32 @@ def is_done(work: Path, job: Job) -> bool:
     return (work / STAGE_FOLDERS[job.stage] / job.name / "manifest.json").is_file()
 
 
+def mark_of(work: Path, job: Job) -> Path:
+    """What the workflow touches when the job's command has ended well, and removes before it."""
+    return work / "done" / job.key
+
+
+def is_made(work: Path, job: Job) -> bool:
+    """Whether the job's run is complete, and no command of it is missing or failed since."""
+    return is_done(work, job) and mark_of(work, job).is_file()
+
+
+def forget(work: Path, jobs: Iterable[Job]) -> None:
+    """Let the workflow call the commands of `jobs`, whose logs say nothing more until then."""
+    for job in jobs:
+        mark_of(work, job).unlink(missing_ok=True)
+        log_of(work, job).unlink(missing_ok=True)
+
+
 def log_of(work: Path, job: Job) -> Path:
     """What the job's command printed."""
     return work / "logs" / job.stage / f"{job.name}.log"
+
+
+def _stands(work: Path, job: Job) -> bool:
+    """Whether there is a run of that name, complete or begun, which may be of other inputs."""
+    folder = work / STAGE_FOLDERS[job.stage]
+    return is_done(work, job) or (folder / f"{job.name}.partial").is_dir()
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -145,6 +145,24 @@ def test_the_profile_of_kubernetes_asks_for_what_the_executor_reads():
     assert "gpu" not in resources, "which rules take one is the Snakefile's"
 
 
+def test_every_rule_that_asks_for_gpus_goes_where_they_are():
+    """Slurm's profile names rules; a rule that it does not name lands in the partition `cpu`."""
+    snakefile = (pipelines_folder() / "Snakefile").read_text(encoding="utf-8")
+    names = re.findall(r"^ *rule (\w+):", snakefile, re.MULTILINE)
+    bodies = re.split(r"^ *rule \w+:", snakefile, flags=re.MULTILINE)[1:]
+    rules = dict(zip(names, bodies, strict=True))
+    assert {"corpus", "pretrain", "pretrain_on_nodes", "finetune", "probe"} <= rules.keys()
+    asking = {name for name, body in rules.items() if re.search(r"\*\*gpus\(|gres=", body)}
+    asking.remove("corpus")  # of which a plan says 0
+    profile = yaml.safe_load((PROFILES / "slurm" / "config.yaml").read_text(encoding="utf-8"))
+    assert 'slurm_partition="cpu"' in profile["default-resources"]
+    named = profile["set-resources"]
+    assert {name for name, options in named.items() if "gpu" in options["slurm_partition"]} == (
+        asking
+    )
+    assert named["pretrain_on_nodes"] == named["pretrain"], "time, and a signal before it is up"
+
+
 def test_the_executor_of_every_profile_is_an_extra():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for path in PROFILES.glob("*/config.yaml"):
