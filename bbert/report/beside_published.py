@@ -8,6 +8,7 @@ from typing import Any
 
 from bbert.report.claims import Difference, JudgedClaim, judge
 from bbert.report.published.cells import PAPERS, PublishedCell
+from bbert.report.reproduced_probes import ProbedCell
 from bbert.report.reproduction import MeasuredCell, Reproduction
 from bbert.report.table import NOTHING, Cell, Column, Table, deviation, number, words
 
@@ -17,7 +18,8 @@ _DOUBT = "?"
 def reproduction_tables(reproduction: Reproduction, with_claims: bool = True) -> list[Table]:
     """The table of cells, that of claims, and that of the pairs behind the claims."""
     claims = judge(reproduction)
-    tables = [_cell_table(reproduction)] if reproduction.cells else []
+    tables = [_probe_table(reproduction)] if reproduction.probed else []
+    tables += [_cell_table(reproduction)] if reproduction.cells else []
     if claims:
         tables += [claim_table([(reproduction, claims)])] if with_claims else []
         tables.append(_pair_table(reproduction, claims))
@@ -69,7 +71,7 @@ def _cell_table(reproduction: Reproduction) -> Table:
         rows.append(
             (
                 Cell(cell.row),
-                Cell(f"{cell.task}, {cell.train} → {cell.test}"),
+                Cell(f"{cell.measure}, {cell.train} → {cell.test}"),
                 printed_cell(cell.printed),
                 Cell(
                     spread(cell.mean, cell.std),
@@ -96,6 +98,50 @@ def _cell_table(reproduction: Reproduction) -> Table:
     return Table(f"reproduced-{reproduction.key}", title, columns, tuple(rows), note)
 
 
+def _probe_table(reproduction: Reproduction) -> Table:
+    """Cosines and correlations, printed and measured."""
+    columns = (Column("Row"), Column("Measure"), Column("Published", True),
+               Column("Measured", True), Column("95 % interval", True), Column("Seeds", True),
+               Column("n", True))  # fmt: skip
+    rows = []
+    for cell in reproduction.probed:
+        by_seed = {seed: value for seed, value in cell.values.items() if seed is not None}
+        rows.append(
+            (
+                Cell(cell.row),
+                Cell(cell.printed.metric),
+                printed_cell(cell.printed),
+                _decimal(cell),
+                _ends(cell),
+                number(len(by_seed)) if by_seed else Cell("all" if cell.values else NOTHING),
+                number(cell.n),
+            )
+        )
+    note = (
+        f"Scale: {reproduction.scale} ({reproduction.scale_says}). A cosine is the mean over the "
+        "pairs of the source language with every other, ± the standard deviation over seeds; n "
+        "sentences. A correlation is Spearman's of similarity and gap, of the means over seeds, at "
+        "the mean of the layers; n pairs of languages. Muller et al. (2021) print it without its "
+        "sign: negative means that similar languages transfer better."
+    )
+    title = f"{reproduction.name}: {reproduction.title}"
+    return Table(f"reproduced-probes-{reproduction.key}", title, columns, tuple(rows), note)
+
+
+def _decimal(cell: ProbedCell) -> Cell:
+    if cell.mean is None:
+        return Cell(NOTHING, note="not measured: see the probes below")
+    text = f"{cell.mean:.3f}" + (f" ± {cell.std:.3f}" if cell.std is not None else "")
+    return Cell(text, cell.mean, also=deviation(cell.std))
+
+
+def _ends(cell: ProbedCell) -> Cell:
+    if cell.low is None or cell.high is None:
+        return words(None)
+    ends = {"low": cell.low, "high": cell.high}
+    return Cell(f"{cell.low:.2f} to {cell.high:.2f}", also=ends)
+
+
 def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Table:
     columns = (
         Column("Claim"), Column("Pair"), Column("Task"), Column("Tested on"),
@@ -106,7 +152,7 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
         (
             Cell(claim.identifier),
             Cell(f"{d.left.row} − {d.right.row if d.right else 'floor'}"),
-            Cell(d.left.task),
+            Cell(d.left.measure),
             Cell(
                 d.left.test
                 if d.right is None or d.right.test == d.left.test

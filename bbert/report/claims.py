@@ -89,10 +89,9 @@ def judge(reproduction: Reproduction) -> list[JudgedClaim]:
 
 def floor_of(cell: MeasuredCell, reproduction: Reproduction) -> float | None:
     """The score that a cell has to beat, in percent; None where there is none (a difference)."""
-    if cell.chance is None:
-        return None
     random = reproduction.floor(cell)
-    return max(cell.chance, statistics.fmean(random)) if random else cell.chance
+    known = [] if cell.chance is None else [cell.chance]
+    return max([*known, statistics.fmean(random)] if random else known, default=None)
 
 
 _Cell = tuple[MeasuredCell, float | None]
@@ -156,7 +155,7 @@ def _difference(
     right = second[0] if second else None
     left_values = _values(left, measure)
     if right is None:
-        right_values = dict.fromkeys(left_values, floor or 0.0)
+        right_values = {} if floor is None else dict.fromkeys(left_values, floor)
         published, doubtful = None, False
     else:
         right_values = _values(right, measure)

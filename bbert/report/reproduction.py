@@ -15,10 +15,12 @@ from typing import Any
 from bbert.errors import InputError
 from bbert.report.published.cells import PublishedCell, published
 from bbert.report.records import RunRecord, is_number
+from bbert.report.reproduced_probes import ProbedCell, probed_cells
 from bbert.run_directory import read_json
 
 SCORES = {"accuracy", "f1", "las"}
 _FIGURE = "figure-"
+_OF_CELLS = ("floor", "score")
 _REQUIRED = ("paper", "table", "title", "scale", "scale_says", "cells", "floors", "claims")
 
 
@@ -29,7 +31,8 @@ class MeasuredCell:
     `values` is by seed of the whole chain (pretraining and fine-tuning), `source_values` the score
     on the training language of the same runs; `printed` the published cells that it stands beside
     (one, or none where the paper has no such cell); `missing` says why a run gave no value; `floor`
-    names the random encoders that stand beside it.
+    names the random encoders that stand beside it (none beside a difference); `score` is which of
+    the run's `metrics` the values are, empty for the task's own.
     """
 
     row: str
@@ -45,6 +48,12 @@ class MeasuredCell:
     missing: Mapping[str, str]
     anchor: str
     floor: str
+    score: str = ""
+
+    @property
+    def measure(self) -> str:
+        """The task, with the score where it is not the task's own."""
+        return f"{self.task} ({self.score})" if self.score else self.task
 
     @property
     def mean(self) -> float | None:
@@ -60,7 +69,8 @@ class MeasuredCell:
 class Reproduction:
     """A table's plan with the measurements that exist.
 
-    `floors`: name of a floor, and test set → the scores of random encoders, one a seed.
+    `floors`: name of a floor, test set and score → the scores of random encoders, one a seed.
+    `probed` are the printed cells that are no scores.
     """
 
     paper: str
@@ -69,12 +79,13 @@ class Reproduction:
     scale: str
     scale_says: str
     cells: Sequence[MeasuredCell]
-    floors: Mapping[tuple[str, str], Sequence[float]]
+    floors: Mapping[tuple[str, str, str], Sequence[float]]
     claims: Sequence[Mapping[str, Any]]
+    probed: Sequence[ProbedCell] = ()
 
     def floor(self, cell: MeasuredCell) -> Sequence[float]:
         """The scores of random encoders of the cell's kind, one a seed; none where none ran."""
-        return self.floors.get((cell.floor, cell.test), ())
+        return self.floors.get((cell.floor, cell.test, cell.score), ())
 
     @property
     def key(self) -> str:
@@ -97,14 +108,18 @@ def read_reproductions(file: Path, records: Sequence[RunRecord]) -> list[Reprodu
     if not isinstance(content.get("tables"), list):
         raise InputError(f"{file}: no plan of `bbert reproduce`; run that command again")
     runs = {r.name: r for r in records if r.stage == "finetune"}
+    probes = {r.name: r for r in records if r.stage == "probe"}
     reproductions = []
     for table in content["tables"]:
         missing = [key for key in _REQUIRED if key not in table]
-        missing += ["floor" for cell in table.get("cells", ()) if "floor" not in cell]
+        missing += [key for cell in table.get("cells", ()) for key in _OF_CELLS if key not in cell]
         if missing:
             raise InputError(f"{file}: no {missing[0]!r}; made by another version, "
                              "run `bbert reproduce` again")  # fmt: skip
-        reproductions.append(_filled(table, runs, file.parent))
+        filled = _filled(table, runs, file.parent)
+        own = [probes[name] for name in table.get("probes", ()) if name in probes]
+        probed = tuple(probed_cells(table, _printed(table), own))
+        reproductions.append(replace(filled, probed=probed))
     return reproductions
 
 
@@ -119,15 +134,16 @@ def run_names(file: Path) -> list[str]:
 
 
 def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Path) -> Reproduction:
-    is_figure = table["table"].startswith(_FIGURE)  # printed without numbers
-    printed = [] if is_figure else published(table["paper"], table["table"])
+    printed = _printed(table)
     cells = [_cell(cell, printed, runs, folder) for cell in table["cells"]]
     bases = {_place(cell, {}): cell for cell in cells}
     wanted = [cell["relative_to"] for cell in table["cells"]]
     cells = [_minus(cell, bases[_place(cell, relative_to)]) if relative_to else cell
              for cell, relative_to in zip(cells, wanted, strict=True)]  # fmt: skip
-    floors: dict[tuple[str, str], list[float]] = {}
+    floors: dict[tuple[str, str, str], list[float]] = {}
+    wanted_scores = {(cell.floor, cell.score) for cell in cells}
     for floor in table["floors"]:
+        asked_for = [score for name, score in wanted_scores if name == floor["name"]]
         for name in floor["runs"]:
             record = runs.get(name)
             if record is None or record.problem is not None:
@@ -137,12 +153,19 @@ def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Pat
             for test, members in tests.items():
                 counted = [m for m in members if m != floor["without"].get(name)]
                 scores = [languages[member] for member in counted if member in languages]
-                values = _by_seed(record.content["seeds"], scores) if scores else {}
-                floors.setdefault((floor["name"], test), []).extend(values.values())
+                for score in asked_for if scores else ():
+                    values = _by_seed(record.content["seeds"], scores, score)
+                    floors.setdefault((floor["name"], test, score), []).extend(values.values())
     return Reproduction(
         table["paper"], table["table"], table["title"], table["scale"], table["scale_says"],
         cells, floors, table["claims"],
     )  # fmt: skip
+
+
+def _printed(table: Mapping[str, Any]) -> Sequence[PublishedCell]:
+    """What the paper prints; figures are printed without numbers."""
+    is_figure = table["table"].startswith(_FIGURE)
+    return [] if is_figure else published(table["paper"], table["table"])
 
 
 def _cell(
@@ -151,7 +174,9 @@ def _cell(
     runs: Mapping[str, RunRecord],
     folder: Path,
 ) -> MeasuredCell:
-    found: dict[int, list[tuple[float, float, int]]] = {}  # seed → value, chance, n of each run
+    # seed → value, chance (of the task's own score), n of each run
+    found: dict[int, list[tuple[float, float, int]]] = {}
+    score_name = cell["score"]
     source_values: dict[int, float] = {}
     missing: dict[str, str] = {}
     anchor = ""
@@ -172,10 +197,10 @@ def _cell(
         seeds = record.content["seeds"]
         chance = 100 * statistics.fmean(score["chance"] for score in scores)
         count = sum(score["n"] for score in scores)
-        for seed, value in _by_seed(seeds, scores).items():
+        for seed, value in _by_seed(seeds, scores, score_name).items():
             found.setdefault(seed, []).append((value, chance, count))
         if source := languages.get(cell["train"]):
-            source_values.update(_by_seed(seeds, [source]))
+            source_values.update(_by_seed(seeds, [source], score_name))
     # a seed of which a run is missing would be the mean of another set
     most = max(map(len, found.values()), default=0)
     values = {seed: [v for v, _, _ in runs] for seed, runs in found.items() if len(runs) == most}
@@ -187,19 +212,28 @@ def _cell(
         beside[0] if beside else None,
         {seed: statistics.fmean(runs) for seed, runs in values.items()}, source_values,
         sum(n for _, _, n in first) or None,
-        statistics.fmean(chance for _, chance, _ in first) if first else None, missing, anchor,
-        cell["floor"],
+        statistics.fmean(chance for _, chance, _ in first) if first and not score_name else None,
+        missing, anchor, cell["floor"], score_name,
     )  # fmt: skip
 
 
-def _by_seed(seeds: Sequence[int], scores: Sequence[Mapping[str, Any]]) -> dict[int, float]:
-    """Seed → mean over test sets, in percent; a seed that failed on one of them has none."""
-    found = {}
-    for place, seed in enumerate(seeds):
-        values = [score["values"][place] for score in scores]
-        if all(is_number(value) for value in values):
-            found[seed] = 100 * statistics.fmean(values)
-    return found
+def _by_seed(
+    seeds: Sequence[int], scores: Sequence[Mapping[str, Any]], name: str
+) -> dict[int, float]:
+    """Seed → mean over test sets, in percent; a seed that failed on one of them has none.
+
+    Args:
+        seeds: of the run; a test set on which one of them failed says which it has.
+        scores: the results of each test set.
+        name: of the score; the task's own where it is empty.
+    """
+    of_sets = []
+    for score in scores:
+        values = score["metrics"].get(name, ()) if name else score["values"]
+        own = score.get("seeds", seeds)
+        of_sets.append({s: v for s, v in zip(own, values, strict=bool(values)) if is_number(v)})
+    shared = [seed for seed in seeds if all(seed in values for values in of_sets)]
+    return {seed: 100 * statistics.fmean(values[seed] for values in of_sets) for seed in shared}
 
 
 def _place(cell: MeasuredCell, variables: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -221,6 +255,7 @@ def _minus(cell: MeasuredCell, base: MeasuredCell) -> MeasuredCell:
         source_values=difference(cell.source_values, base.source_values),
         missing={**base.missing, **cell.missing},
         chance=None,
+        floor="",
     )
 
 

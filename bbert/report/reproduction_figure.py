@@ -15,12 +15,12 @@ def reproduction_chart(reproduction: Reproduction) -> DotChart | None:
     than a figure can hold."""
     places: dict[tuple[str, str, str], list[MeasuredCell]] = {}
     for cell in reproduction.cells:
-        # a difference from another row has no chance, and no place between 0 and 100
-        if cell.values and cell.chance is not None and cell.variables["role"] != "source":
-            places.setdefault((cell.task, cell.train, cell.test), []).append(cell)
+        # a difference from another row has no floor, and no place between 0 and 100
+        if cell.values and cell.floor and cell.variables["role"] != "source":
+            places.setdefault((cell.measure, cell.train, cell.test), []).append(cell)
     groups = [
-        _group(f"{task}, {train} → {test}", cells, reproduction)
-        for (task, train, test), cells in places.items()
+        _group(f"{measure}, {train} → {test}", cells, reproduction)
+        for (measure, train, test), cells in places.items()
     ]
     num_rows = sum(len(group.rows) for group in groups)
     if not 1 < num_rows <= MOST_ROWS:

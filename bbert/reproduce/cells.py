@@ -7,6 +7,9 @@ from typing import Any
 
 from bbert.reproduce.recipe import Row
 
+OF_CELLS = ("groups", "printed_as", "score")
+"""What a recipe says of a fine-tuning's cells, in between the options of the command."""
+
 
 def cells_of(
     row: Row, transfer: Mapping[str, Any], runs: Mapping[str, str], floor: str
@@ -40,6 +43,7 @@ def cells_of(
                 **transfer.get("printed_as", {}).get(test, {}),
             },
             "relative_to": dict(row.relative_to),
+            "score": transfer.get("score", ""),
             "runs": list(runs),
             "without": left_out(row, runs),
             "floor": floor,

@@ -26,7 +26,7 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
     lines: dict[str, None] = {}  # each once, in order
     named: set[tuple[str | None, ...]] = set()  # task, language and, where some are there, splits
     for needed in plan.scale.data:
-        for language in _languages(needed, jobs):
+        for language in _languages(needed, jobs, data):
             paths = [path.format(language=language) for path in needed.patterns]
             if not any(match for path in paths for match in data.glob(path)):
                 shown = " or ".join(str(data / path) for path in paths)
@@ -35,12 +35,12 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
     for path, says in _named_sets(jobs).items():
         if not (data / path).exists():
             lines[f"{data / path}: {says}"] = None
-    of_task = {needed.task: needed for needed in plan.scale.data}
     for job in jobs:
         if job.stage == "finetune":
             task = job.options["task"]
-            fetch = f"; {of_task[task].size}: {of_task[task].fetch}" if task in of_task else ""
-            for language, splits, says in _missing_splits(job, data):
+            kinds = [needed for needed in plan.scale.data if _reads(job, needed, data)]
+            fetch = f"; {kinds[-1].size}: {kinds[-1].fetch}" if kinds else ""
+            for language, splits, says in _missing_splits(job):
                 if not named & {(task, language), (task, language, splits)}:
                     lines[f"{says}{fetch}"] = None
                     named.add((task, language, splits))
@@ -50,11 +50,11 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
     raise InputError("\n".join([f"--scale {plan.scale.name}: {files} missing", *lines]))
 
 
-def _languages(needed: NeededFiles, jobs: Iterable[Job]) -> dict[str, None]:
+def _languages(needed: NeededFiles, jobs: Iterable[Job], data: Path) -> dict[str, None]:
     """The languages that the plan needs one kind of file in; "" for a file of all languages."""
     languages: dict[str, None] = {}
     for job in jobs:
-        if needed.task is not None and job.options.get("task") == needed.task:
+        if needed.task is not None and _reads(job, needed, data):
             languages.update(dict.fromkeys(source_languages([job.options])))
         elif (needed.as_text or needed.as_dump) and job.stage == "corpus":
             languages.update(dict.fromkeys(map(source_of, job.options["languages"])))
@@ -64,6 +64,12 @@ def _languages(needed: NeededFiles, jobs: Iterable[Job]) -> dict[str, None]:
         elif needed.as_wals and "wals" in job.options:
             languages[""] = None
     return languages
+
+
+def _reads(job: Job, needed: NeededFiles, data: Path) -> bool:
+    """Whether a fine-tuning reads files of this kind: its task's, in the folder it is sent to."""
+    same_folder = job.options.get("data") == str(data / needed.folder)
+    return job.options.get("task") == needed.task and same_folder
 
 
 def _named_sets(jobs: Iterable[Job]) -> dict[Path, str]:
@@ -80,25 +86,30 @@ def _named_sets(jobs: Iterable[Job]) -> dict[Path, str]:
     return sets
 
 
-def _missing_splits(job: Job, data: Path) -> Iterator[tuple[str, str, str]]:
+def _missing_splits(job: Job) -> Iterator[tuple[str, str, str]]:
     """Language, splits and description of all that a fine-tuning reads and would not find."""
-    from bbert.finetune.evaluation_sets import languages_of, training_languages
+    from bbert.finetune.evaluation_sets import languages_of, name_of_files, training_languages
     from bbert.finetune.recipes import preset
     from bbert.finetune.tasks import load_task
     from bbert.finetune.tasks.find_files import not_found, usable_folders
 
     options = job.options
+    data = Path(options["data"])
     task = load_task(options["task"])
     by_recipe = preset(options.get("recipe"), task.name, False, options.get("head"))
     learned = training_languages(options["train_lang"]) if "train_lang" in options else []
     tested = [languages_of(name, task, "--eval-langs") for name in options["eval_langs"]]
-    wanted = [(language.source, ("train",)) for language in learned]
+    of_one = options.get("train_treebank", ()), "--train-treebank"
+    of_all = options.get("eval_treebank", ()), "--eval-treebank"
+    sources = [name_of_files(language.source, *of_one) for language in learned]
+    wanted = [(name, ("train",)) for name in sources]
     if options.get("selection", by_recipe["selection"]) == "best-dev":
-        wanted += [(language.source, ("dev",)) for language in learned]
-    wanted += [(lang.source, ("test", "dev")) for pair in tested for lang in pair if lang]
+        wanted += [(name, ("dev",)) for name in sources]
+    targets = [name_of_files(lang.source, *of_all) for pair in tested for lang in pair if lang]
+    wanted += [(name, ("test", "dev")) for name in targets]
     chosen = usable_folders(task, data, *wanted[0])[:1]  # as the command does: one folder for all
     for language, splits in wanted:
         usable = usable_folders(task, data, language, splits)
         if not usable or (chosen and chosen[0] not in usable):
             says = not_found(task, chosen[0] if chosen else data, language, splits)
-            yield language, " or ".join(splits), says
+            yield language.partition("_")[0], " or ".join(splits), says  # en of en_ewt

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
-from bbert.reproduce.cells import cells_of, learned_from, left_out
+from bbert.reproduce.cells import OF_CELLS, cells_of, learned_from, left_out
 from bbert.reproduce.files_of_probe import files_of_probe
 from bbert.reproduce.job_languages import source_languages, source_of
 from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe
@@ -86,15 +86,17 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
             runs: dict[str, str] = {}
             for train, single in singles.items():
                 for seed, model in models.items():
-                    tuned[seed].append(_transfer(plan, model, single, seed, data))
+                    tuned[seed].append(_transfer(plan, recipe.paper, model, single, seed, data))
                     runs[tuned[seed][-1].name] = train
             source = row.train_as or learned
             sets = [transfer.get("train_set", source), *transfer.get("eval_set", ())]
-            words = [transfer["task"], *sets, *transfer["eval_langs"], *_kind(plan, models)]
+            words = [transfer["task"], *sets, *transfer["eval_langs"], *_kind(plan, row, models)]
             kind = " ".join(words)
             cells += cells_of(row, transfer, runs, kind)
             if kind not in floors:
-                of_floor = {_floor(plan, models, s, data).name: t for t, s in singles.items()}
+                of_floor = {
+                    _floor(plan, recipe.paper, models, s, data).name: t for t, s in singles.items()
+                }
                 floors[kind] = {
                     "name": kind, "groups": transfer.get("groups", {}),
                     "runs": list(of_floor), "without": left_out(row, of_floor),
@@ -108,27 +110,32 @@ def _planned_table(plan: Plan, recipe: TableRecipe, data: Path | None) -> dict[s
     }  # fmt: skip
 
 
-def _kind(plan: Plan, models: Mapping[int, Job]) -> Iterator[str]:
-    """What tells random encoders apart: architecture and word-pieces, or which model made
-    elsewhere."""
-    model = next(iter(models.values()))
-    if not model.stage:
-        yield model.name
+def _kind(plan: Plan, row: Row, models: Mapping[int, Job]) -> Iterator[str]:
+    """What tells random encoders apart: which of the scale's models (the word-pieces of English
+    alone cut other scripts badly), or architecture and word-pieces."""
+    if row.model is not None:
+        yield row.model
         return
+    model = next(iter(models.values()))
     corpus = plan.jobs[f"corpus/{model.options['corpus']}"]
     for options, names in ((model.options, _ARCHITECTURE), (corpus.options, _WORD_PIECES)):
         yield from (f"{name} {options[name]}" for name in names if name in options)
 
 
 def _floor(
-    plan: Plan, models: Mapping[int, Job], transfer: Mapping[str, Any], data: Path | None
+    plan: Plan,
+    paper: str,
+    models: Mapping[int, Job],
+    transfer: Mapping[str, Any],
+    data: Path | None,
 ) -> Job:
     """The same fine-tuning from a random encoder, all seeds; one model of a kind is as good as
     another."""
     first, model = next(iter(models.items()))
     options = {k: v for k, v in transfer.items() if k not in ("fusion", "fusion_layer")}
     seeds = max(len(models), options.get("seeds", 1))
-    return _transfer(plan, model, {**options, "random_init": "all", "seeds": seeds}, first, data)
+    options |= {"random_init": "all", "seeds": seeds}
+    return _transfer(plan, paper, model, options, first, data)
 
 
 def _model(plan: Plan, row: Row, seed: int, data: Path | None) -> Job:
@@ -188,15 +195,15 @@ def _corpus(plan: Plan, chosen: Mapping[str, Any], data: Path | None) -> Job:
 
 
 def _transfer(
-    plan: Plan, model: Job, chosen: Mapping[str, Any], seed: int, data: Path | None
+    plan: Plan, paper: str, model: Job, chosen: Mapping[str, Any], seed: int, data: Path | None
 ) -> Job:
     task = chosen["task"]
-    options = {**plan.scale.transfer.get(task, {}), **chosen, "model": model.name}
-    options = {k: v for k, v in options.items() if k not in ("groups", "printed_as")}
+    options = {**plan.scale.fine_tuning(paper, task), **chosen, "model": model.name}
+    options = {k: v for k, v in options.items() if k not in OF_CELLS}
     options.setdefault("seeds", 1)
     if data is not None:
-        options["data"] = str(data)
-    named = ("task", "train_lang", "train_set", "eval_langs", "eval_set", "groups", "printed_as")
+        options["data"] = str(data / options.get("data", ""))
+    named = ("task", "train_lang", "train_set", "eval_langs", "eval_set", *OF_CELLS)
     left = {k: v for k, v in chosen.items() if k not in named}
     words = [task, learned_from(chosen), *_words(left), _label(model)]
     return plan.add(_job("finetune", words, {**options, "seed": seed}, (model,)))

@@ -41,6 +41,10 @@ def rehearsed(scale: Scale) -> Scale:
         presets={name: _smaller(options) for name, options in scale.presets.items()},
         models={name: _smaller_model(options) for name, options in scale.models.items()},
         transfer={task: {**scale.transfer.get(task, {}), **_TRANSFER} for task in TASKS},
+        transfer_of={
+            paper: {task: {**options, **_TRANSFER} for task, options in of.items()}
+            for paper, of in scale.transfer_of.items()
+        },
         probe={**scale.probe, **_PROBE},
         seconds={stage: min(_SECONDS[stage], cost) for stage, cost in scale.seconds.items()},
         megabytes={stage: min(_MEGABYTES[stage], cost) for stage, cost in scale.megabytes.items()},

@@ -22,7 +22,8 @@ class NeededFiles:
 
     `as_text` and `as_dump` say that a corpus reads it, `task` that a fine-tuning does,
     `as_parallel` that all probes which run a model do, and `as_wals` that the probe of typology
-    does. `size` and `fetch` tell a user what is missing and how to get it.
+    does. A `folder` is that of fine-tunings which are sent there by their own option `data`. `size`
+    and `fetch` tell a user what is missing and how to get it.
     """
 
     path: str | Sequence[str]
@@ -33,6 +34,7 @@ class NeededFiles:
     as_parallel: bool = False
     as_wals: bool = False
     task: str | None = None
+    folder: str = ""
 
     @property
     def patterns(self) -> Sequence[str]:
@@ -43,9 +45,10 @@ class NeededFiles:
 class Scale:
     """The sizes of a reproduction.
 
-    `models` are those that recipes call by name (mBERT); `probe` holds options of all probes that
-    run a model; `tables` replaces variables of a recipe by what the scale has data or layers for;
-    `seconds` and `megabytes` are what a run of each stage costs.
+    `transfer` are options of fine-tunings by task, `transfer_of` more of them by paper and task, as
+    each paper had its own; `models` are those that recipes call by name (mBERT); `probe` holds
+    options of all probes that run a model; `tables` replaces variables of a recipe by what the
+    scale has data or layers for; `seconds` and `megabytes` are what a run of each stage costs.
     """
 
     name: str
@@ -61,7 +64,12 @@ class Scale:
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     probe: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    transfer_of: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     gpu: bool = False
+
+    def fine_tuning(self, paper: str, task: str) -> dict[str, Any]:
+        """Options of all fine-tunings of a task in a paper's tables."""
+        return {**self.transfer.get(task, {}), **self.transfer_of.get(paper, {}).get(task, {})}
 
     def with_seeds(self, first: int, number: int | None) -> Scale:
         """The same with seeds of the whole chain counted from `first`.
@@ -73,10 +81,18 @@ class Scale:
         corpus = {**self.corpus, "seed": first} if first else self.corpus
         if number is None:
             return replace(self, seeds=tuple(first + seed for seed in self.seeds), corpus=corpus)
-        transfer = {task: {k: v for k, v in options.items() if k != "seeds"}
-                    for task, options in self.transfer.items()}  # fmt: skip
         seeds = tuple(range(first, first + number))
-        return replace(self, seeds=seeds, corpus=corpus, transfer=transfer)
+        return replace(
+            self, seeds=seeds, corpus=corpus, transfer=_without_seeds(self.transfer),
+            transfer_of={paper: _without_seeds(of) for paper, of in self.transfer_of.items()},
+        )  # fmt: skip
+
+
+def _without_seeds(by_task: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        task: {key: value for key, value in options.items() if key != "seeds"}
+        for task, options in by_task.items()
+    }
 
 
 def load_scale(folder: Path, name: str) -> Scale:

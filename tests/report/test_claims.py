@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,10 +120,17 @@ def test_the_floor_is_a_random_encoder_where_it_beats_chance():
     claims = [{"id": "c", "says": "", "left": {"p": 1}, "right": "floor", "expect": "greater"}]
     expected = (((40, 50), 15, YES), ((1, 2), 55, YES), ((60,), 0, UNDECIDED))
     for random, difference, verdict in expected:
-        floors = {("", "es"): random}
+        floors = {("", "es", ""): random}
         (judged,) = judge(Reproduction("k2020", "2", "", "", "", cells, floors, claims))
         assert judged.mean_difference == pytest.approx(difference)
         assert judged.together == verdict
+
+
+def test_a_score_without_any_floor_is_not_held_against_zero():
+    (of_metric,) = [replace(cell([60, 61, 59], p=1), chance=None)]
+    claims = [{"id": "c", "says": "", "left": {"p": 1}, "right": "floor", "expect": "greater"}]
+    (judged,) = judge(Reproduction("k2020", "2", "", "", "", [of_metric], {}, claims))
+    assert judged.verdict == "not run 1"
 
 
 def test_floor_and_gap_are_measures_of_one_run():
@@ -165,7 +173,7 @@ def test_published_differences_are_shown_and_doubts_marked():
 def test_csv_has_the_values_behind_every_mean_and_interval():
     cells = [cell([60, 64, 71], p=0), cell([40, 41, 43], p=1)]
     claims = [{"id": "c", "says": "It is so.", **GREATER}]
-    floors = {("", "es"): (10.0, 14.0)}
+    floors = {("", "es", ""): (10.0, 14.0)}
     reproduction = Reproduction("k2020", "2", "Order", "sample", "small", cells, floors, claims)
     tables = {t.identifier: t.to_csv() for t in reproduction_tables(reproduction)}
     read = {key: list(csv.DictReader(io.StringIO(text))) for key, text in tables.items()}

@@ -22,7 +22,7 @@ CELL = MeasuredCell(
 
 
 def chart(*cells: MeasuredCell):
-    floors = {("64 wide", "es"): (10.0, 14.0), ("96 wide", "es"): (21.0,)}
+    floors = {("64 wide", "es", ""): (10.0, 14.0), ("96 wide", "es", ""): (21.0,)}
     return reproduction_chart(
         Reproduction("k2020", "3", "Counts", "sample", "", cells, floors, claims=())
     )
@@ -47,6 +47,6 @@ def test_random_encoders_of_all_sizes_are_one_row():
 
 
 def test_differences_and_tables_of_many_rows_have_no_figure():
-    assert chart(replace(CELL, chance=None)) is None
+    assert chart(replace(CELL, floor="")) is None
     assert chart(replace(CELL, values={})) is None
     assert chart(*[CELL] * MOST_ROWS) is None

@@ -141,7 +141,7 @@ def test_one_of_several_layouts_is_enough_and_further_test_sets_are_needed(tmp_p
     after = missing()
     assert "udpos/*-es.tsv" not in after
     assert "domains/ugc" not in after
-    assert f"{tmp_path}/domains/web" in after
+    assert f"{tmp_path}/ud/UD_English-EWT: a test set in 'en'" in after
 
 
 def test_a_split_that_the_folder_lacks_is_missed_before_anything_runs(tmp_path):
