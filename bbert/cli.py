@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import import_module
@@ -126,7 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _overview(arguments)
     debug = "--debug" in rest
     try:
-        return _run(name, rest)
+        try:
+            config = parse(name, rest)
+        except SystemExit:  # --help
+            return 0
+        debug = getattr(config, "debug", debug)  # --config may say it too
+        return _run(name, config)
     except KeyboardInterrupt:
         print(f"{PROGRAM} {name}: interrupted; the same command goes on", file=sys.stderr)
         return 130
@@ -135,8 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except Exception as error:
         if debug:
-            raise
-        code, text = _explain(error)
+            traceback.print_exc()
+        code, text = _explain(error, name, debug)
         print(f"{PROGRAM} {name}: {text}", file=sys.stderr)
         return code
 
@@ -150,13 +156,11 @@ def parse(name: str, arguments: Sequence[str]) -> Any:
     """
     import tyro
 
-    command = COMMANDS[name]
-    module = import_module(f"{command.package}.{command.config_module}")
-    config_class = getattr(module, command.config)
-    _refuse_lists_given_twice(config_class, arguments)
+    config_class = _config_class(name)
+    _refuse_what_is_given_twice(config_class, arguments)
     default, options = None, {}
     path = _value_of("--config", arguments)
-    if path is not None and "config" in {f.name for f in fields(config_class)}:
+    if path is not None and "config" in _options(config_class):
         from bbert.stage_config import read_options, unchecked
 
         options = read_options(config_class, Path(path))
@@ -178,11 +182,7 @@ def parse(name: str, arguments: Sequence[str]) -> Any:
     raise InputError(f"{said}{hint}")
 
 
-def _run(name: str, arguments: Sequence[str]) -> int:
-    try:
-        config = parse(name, arguments)
-    except SystemExit:  # --help
-        return 0
+def _run(name: str, config: Any) -> int:
     from bbert.processor_threads import let_waiting_threads_sleep
     from bbert.progress import set_up_logging
 
@@ -219,12 +219,10 @@ def _show(result: Any, command: Command) -> None:
 
 
 def _show_dry_run(dry_run: Any, console: Any) -> None:
-    import yaml
-
-    from bbert.stage_config import identity
+    from bbert.stage_config import as_yaml
 
     print(f"# would write {dry_run.run_path}")
-    print(yaml.safe_dump(identity(dry_run.config), sort_keys=False, allow_unicode=True), end="")
+    print(as_yaml(dry_run.config), end="")
     for quantity, value in dry_run.estimates.items():
         print(f"# {quantity}: {value}")
 
@@ -266,8 +264,8 @@ def _overview(arguments: Sequence[str]) -> int:
     return 2
 
 
-def _explain(error: Exception) -> tuple[int, str]:
-    """Exit code and one or two lines for an exception."""
+def _explain(error: Exception, name: str, debug: bool) -> tuple[int, str]:
+    """Exit code and one or two lines for an exception of command `name`."""
     if isinstance(error, InputError):
         return 2, str(error)
     if isinstance(error, RunFailed):
@@ -278,12 +276,14 @@ def _explain(error: Exception) -> tuple[int, str]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return 1, f"{where}{reason}; free some space and run the same command: it goes on"
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return 2, f"{where}{reason}; give a folder that can be written with --work"
+            option = " with --work" if "work" in _options(_config_class(name)) else ""
+            return 2, f"{where}{reason}; give a folder that can be written{option}"
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
             return 2, f"{where}{reason}; check the path"
     text = str(error).strip().splitlines()
     first = f": {text[0]}" if text else ""
-    return 1, f"failed with {type(error).__name__}{first}\nadd --debug for the traceback"
+    hint = "" if debug else "\nadd --debug for the traceback"
+    return 1, f"failed with {type(error).__name__}{first}{hint}"
 
 
 def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
@@ -295,9 +295,23 @@ def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _refuse_lists_given_twice(config_class: type, arguments: Sequence[str]) -> None:
-    """`--table 3 --table 10` would be table 10 alone, and nobody would be told."""
+def _config_class(name: str) -> Any:
+    command = COMMANDS[name]
+    return getattr(import_module(f"{command.package}.{command.config_module}"), command.config)
+
+
+def _options(config_class: type) -> set[str]:
+    return {field.name for field in fields(config_class)}
+
+
+def _refuse_what_is_given_twice(config_class: type, arguments: Sequence[str]) -> None:
+    """`--table 3 --table 10` would be table 10 alone, and nobody would be told.
+
+    Of any other option the last one counts, as on every command line: a script may add to a line.
+    """
     given = [a.split("=", 1)[0].replace("_", "-") for a in arguments if a[:2] == "--"]
+    if given.count("--config") > 1:
+        raise InputError("--config is given twice: put all options into one file")
     for field in fields(config_class):
         flag = "--" + field.name.replace("_", "-")
         if str(field.type).startswith("tuple[") and given.count(flag) > 1:

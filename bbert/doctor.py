@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import metadata
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +40,8 @@ class DoctorConfig:
 
     work: Path = field(default_factory=default_work)
     """Folder whose disk and permissions are looked at; also $BBERT_WORK."""
+    quiet: Switch = False
+    """Only errors and the final result."""
     debug: Switch = False
     """Show the traceback of an error."""
 
@@ -143,6 +145,13 @@ def torch_and_devices() -> Iterator[Finding]:
         yield Finding("torch", "missing", "not installed", "pip install -c constraints.txt -e .")
         return
     cuda = _cuda_of_build(Path(specification.origin).parent)
+    problem = _why_torch_cannot_be_loaded() if cuda else None
+    if problem is not None:
+        yield Finding("torch", "missing", f"{version}, built for CUDA {cuda}: {problem}",
+                      "install torch again, a build for this machine's driver "
+                      "(pytorch.org/get-started)")  # fmt: skip
+        yield _processor_precision()
+        return
     yield Finding("torch", "ok", f"{version}, built for {f'CUDA {cuda}' if cuda else 'the CPU'}")
     cards = _graphics_cards()
     if cuda is None:
@@ -170,6 +179,16 @@ def torch_and_devices() -> Iterator[Finding]:
     bf16 = torch.cuda.is_bf16_supported()
     yield Finding("precision", "ok" if bf16 else "note", f"bf16 {'yes' if bf16 else 'no'}",
                   "" if bf16 else "bbert pretrain --precision fp32")  # fmt: skip
+
+
+def _why_torch_cannot_be_loaded() -> str | None:
+    """What its import says, in a line; None where it succeeds."""
+    try:
+        import_module("torch")
+    except Exception as error:  # of a library: ImportError, OSError, RuntimeError, …
+        said = str(error).strip().splitlines() or [""]
+        return f"cannot be loaded ({type(error).__name__}: {said[0]})"
+    return None
 
 
 def _cuda_of_build(package: Path) -> str | None:
@@ -323,8 +342,12 @@ def _nearest(path: Path) -> Path:
 
 def disk(work: Path) -> Finding:
     """Free space and permission at the work folder, which need not exist yet."""
-    folder = _nearest(work)
-    free = shutil.disk_usage(folder).free
+    try:
+        folder = _nearest(work)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:  # a folder above it that may not be entered
+        return Finding("work folder", "missing", f"{work.absolute()}: {error.strerror}",
+                       "give another folder with --work or $BBERT_WORK")  # fmt: skip
     found = f"{free / GIGABYTE:.1f} GB free at {work.absolute()}"
     if not _is_writable(folder):
         return Finding("work folder", "missing", f"{folder} cannot be written",

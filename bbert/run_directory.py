@@ -39,7 +39,7 @@ from bbert.final_name import (
     partial_of,
 )
 from bbert.provenance import fingerprint, git_revision, package_versions
-from bbert.stage_config import StageConfig, config_hash, identity, save_yaml
+from bbert.stage_config import StageConfig, config_hash, given_options, identity, save_yaml
 
 logger = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ def open_run(
         wanted = {"config": identity(config), "inputs": run.inputs}
         # With --force too a run goes on that was interrupted, here with nothing left to do.
         goes_on = was_interrupted and previous and not _differences(previous, wanted)
-        if previous is not None and (goes_on or not config.force):
+        if previous is not None and (goes_on or not _replaces(config, previous, wanted)):
             _refuse_if_different(previous, wanted, final)
             logger.info("%s is up to date", final)
             run.up_to_date = True
@@ -297,18 +297,27 @@ def _prepare_partial(run: Run, wanted: dict[str, Any]) -> bool:
             run.started = float(state["started"])
             logger.info("going on with %s", run.path)
             return False
-        if state is not None and not run.config.force:
+        if state is not None and not _replaces(run.config, state, wanted):
             _refuse_if_different(state, wanted, run.path)
+        logger.info("starting anew: %s was begun with other options or files", run.path)
         shutil.rmtree(run.path)
     run.path.mkdir(parents=True)
     write_json_atomically(state_file, {**wanted, "started": run.started})
     return True
 
 
+def _replaces(config: StageConfig, previous: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a run that was made or begun as `previous` says gives way to one that is `wanted`."""
+    if config.force or not config.renew:
+        return config.force
+    different = [what for what, _, _ in _differences(previous, wanted)]
+    return bool(different) and not any(what.startswith("--") for what in different)
+
+
 def _differences(
     previous: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> list[tuple[str, Any, Any]]:
-    before, after = previous["config"], wanted["config"]
+    before, after = given_options(previous["config"]), given_options(wanted["config"])
     different = [
         (f"--{key.replace('_', '-')}", before.get(key), after.get(key))
         for key in sorted(before.keys() | after.keys())

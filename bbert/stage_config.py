@@ -24,6 +24,9 @@ from bbert.final_name import PARTIAL
 EXECUTION: Mapping[str, Any] = {"identity": False}
 """Metadata of a field that says how or where a run happens, not what it computes."""
 
+HOUSEKEEPING = frozenset({"config", "force", "renew", "dry_run", "quiet", "debug", "work"})
+"""Options of one start of a command, which a saved or printed configuration leaves out."""
+
 Repeated = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 """A flag that is given once per value: `--dump en=FILE --dump it=FILE`."""
 
@@ -42,7 +45,7 @@ def default_work() -> Path:
 
 @dataclass(frozen=True)
 class StageConfig:
-    """Options that every command shares."""
+    """Options of every command that makes a run; all other commands have --quiet and --debug."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
@@ -56,6 +59,9 @@ class StageConfig:
     """Seed of every random choice."""
     force: Switch = field(default=False, metadata=EXECUTION)
     """Replace a run of the same name."""
+    renew: Switch = field(default=False, metadata=EXECUTION)
+    """Replace a run of the same name that was made from other files with the same options; one with
+    other options is refused."""
     dry_run: Switch = field(default=False, metadata=EXECUTION)
     """Print the resolved configuration and the estimated cost; run nothing."""
     quiet: Switch = field(default=False, metadata=EXECUTION)
@@ -82,6 +88,18 @@ class StageConfig:
 
 
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
+
+
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that say something: neither null nor empty.
+
+    One that the version of a run did not have is as one that was not given.
+    """
+    return {
+        key: value
+        for key, value in options.items()
+        if value is not None and not (isinstance(value, (str, list, tuple, dict)) and not value)
+    }
 
 
 @dataclass(frozen=True)
@@ -158,11 +176,15 @@ def joined_name(words: Sequence[str]) -> str:
 
 def save_yaml(config: StageConfig, path: Path) -> None:
     """Write every option to `path`, so that `--config path` repeats the run."""
+    path.write_text(as_yaml(config), encoding="utf-8")
+
+
+def as_yaml(config: StageConfig) -> str:
+    """Every option but `HOUSEKEEPING`, as lines of a configuration file."""
     import yaml
 
-    left_out = {"config", "force", "dry_run", "quiet", "debug", "work"}
-    options = {k: v for k, v in plain(config).items() if k not in left_out}
-    path.write_text(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    options = {k: v for k, v in plain(config).items() if k not in HOUSEKEEPING}
+    return yaml.safe_dump(options, sort_keys=False, allow_unicode=True)
 
 
 def load_yaml(config_class: type[ConfigT], path: Path) -> ConfigT:

@@ -23,6 +23,7 @@ import released_scripts
 import sentencepiece
 import zstandard
 
+from bbert.basic_tokenization import decode, encode, tokenized_blocks
 from bbert.corpus.compressed import read_chunks
 from bbert.corpus.encode import encode_text
 from bbert.corpus.freed_memory import keep_freed_memory
@@ -37,7 +38,7 @@ from bbert.corpus.tokenizer import build_tokenizer
 from bbert.corpus.unigram import draw_unigram
 from bbert.corpus.vocabulary import Vocabulary
 from bbert.corpus.workers import ALONE, Workers
-from bbert.fake import FAKE, give_way
+from bbert.fake import FAKE, fake, give_way
 from bbert.languages import Language
 from bbert.words_of_lines import fake_but_shared
 
@@ -135,11 +136,14 @@ def measure_text(text: Text) -> None:
     table.row("basic tokenisation", lambda: text.language.apply(text.raw), megabytes,
               "line by line", lambda: [released_scripts.basic_tokens(line) for line in part],
               part_megabytes)  # fmt: skip
+    final_megabytes, final_part = _megabytes(text.final), text.lines[: len(text.lines) // 20]
     codes = _blocks_of_codes(text)
-    final_part = text.lines[: len(text.lines) // 20]
-    table.row("`fake`", lambda: [FAKE.apply(block) for block in codes], _megabytes(text.final),
+    texts = [decode(block) for block in codes]
+    table.row("`fake`, text to text", lambda: [fake(block) for block in texts], final_megabytes,
               "line by line", lambda: [released_scripts.fake(line) for line in final_part],
               _megabytes("\n".join(final_part)))  # fmt: skip
+    table.row("`fake`, arrays to arrays", lambda: [FAKE.apply(block) for block in codes],
+              final_megabytes)  # fmt: skip
 
 
 def measure_interventions(text: Text) -> None:
@@ -149,9 +153,13 @@ def measure_interventions(text: Text) -> None:
     megabytes, part = _megabytes(text.final), text.lines[: len(text.lines) // 40]
     part_megabytes = _megabytes("\n".join(part))
     codes = _blocks_of_codes(text)
-    table.row("`fakeshare30`", lambda: [fake_but_shared(block, 0.3) for block in codes], megabytes,
+    texts = [decode(block) for block in codes]
+    table.row("`fakeshare30`, text to text",
+              lambda: [decode(fake_but_shared(encode(block), 0.3)) for block in texts], megabytes,
               "line by line", lambda: [released_scripts.fake_but_shared(line) for line in part],
               part_megabytes)  # fmt: skip
+    table.row("`fakeshare30`, arrays to arrays",
+              lambda: [fake_but_shared(block, 0.3) for block in codes], megabytes)  # fmt: skip
     table.row(f"`unigram`, file to file, {options.processes} threads",
               lambda: draw_unigram(text.final_file, text.folder / "drawn.txt.zst", 0,
                                    text.language.name, options.processes), megabytes,
@@ -339,8 +347,6 @@ def _batches(lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _blocks_of_codes(text: Text) -> list[Any]:
-    from bbert.basic_tokenization import tokenized_blocks
-
     return tokenized_blocks(text.final)
 
 

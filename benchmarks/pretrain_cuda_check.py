@@ -13,7 +13,8 @@ Prints one table. First what must hold (exit code 1 where something does not):
 
 then how long things take: a step with and without torch.compile and CUDA graphs, beside the floor
 that was written down before; attention in every form at head sizes 64, 384 and 768; what `no_sync`
-and clipping by the engine itself save; the Trainer. Medians of rounds, with their range.
+and clipping all gradients at once instead of one after the other save; the Trainer. Medians of
+rounds, with their range.
 
 `--device cpu` runs the same at toy sizes, without what only a GPU has: a check of this script.
 
@@ -265,7 +266,7 @@ def report_turns(
 
 
 def time_savings(sizes: Sizes, maker: Maker, table: Table) -> None:
-    """A step that reduces gradients though it is alone, and one that lets DeepSpeed clip."""
+    """A step that reduces gradients though it is alone, and one that clips one after the other."""
     import deepspeed
     import torch
 

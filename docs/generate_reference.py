@@ -62,13 +62,13 @@ def _section(name: str, config_class: type) -> str:
     helps = docstrings(config_class)
     hints = typing.get_type_hints(config_class, include_extras=True)
     positionals, rows = [], []
-    common = {field.name for field in dataclasses.fields(StageConfig)}
     is_stage = issubclass(config_class, StageConfig) and config_class is not StageConfig
+    common = docstrings(StageConfig) if is_stage else {}
     for field in dataclasses.fields(config_class):
-        if is_stage and field.name in common:
-            continue
         hint, help_text = hints[field.name], helps.get(field.name, "")
         assert help_text, f"{config_class.__name__}.{field.name} has no docstring"
+        if help_text == common.get(field.name):
+            continue
         if _positional(hint):
             word = field.name.upper() + ("…" if "tuple" in str(hint) else "")
             positionals.append(word if _required(field) else f"[{word}]")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from huggingface_hub import DatasetCard, ModelCard
@@ -11,6 +14,7 @@ from bbert.cards.card import CARD, write_corpus_card, write_model_card, write_tr
 from bbert.corpus.config import CorpusConfig
 from bbert.finetune.config import FinetuneConfig
 from bbert.pretrain.config import PretrainConfig
+from bbert.pretrain.run import _write_cards
 from bbert.run_directory import Run
 
 
@@ -53,13 +57,42 @@ def test_a_model_card_has_sizes_losses_and_perplexities(tmp_path: Path):
     run.extra = {"languages": ["enfake", "ru"], "corpus": "corpora/c", "parameters": 123456}
     run.counts = {"tokens": 1280, "passes": {"enfake": 0.5, "ru": 0.25}}
     run.metrics = {"first_loss": 9.0, "loss": 4.5, "validation_perplexity/ru": 99.5}
-    write_model_card(run, run.path / "model")
+    write_model_card(run, run.path / "model", 10, run.metrics)
     card = ModelCard.load(run.path / "model" / CARD)
     assert card.data.to_dict()["language"] == ["en", "ru"]
     assert "| layers × hidden size, heads | 2 × 48, 3 |" in card.text
     assert "| parameters | 123,456 |" in card.text
-    assert "| loss, first and last | 9.000, 4.500 |" in card.text
+    assert "| these weights | after step 10 |" in card.text
+    assert "| loss, first and at this step | 9.000, 4.500 |" in card.text
     assert "pieces, ru | 99.50 |" in card.text
+    assert 'from_pretrained("a-name/model")' in card.text
+
+
+def test_the_card_of_the_best_weights_is_of_their_step(tmp_path: Path):
+    config = PretrainConfig(depth=2, heads=3, hidden=48, steps=10, batch_size=4, seq_len=32)
+    run = opened("pretrain", config, tmp_path)
+    (run.path / "model-best").mkdir()
+    run.extra = {"languages": ["en", "ru"], "corpus": "corpora/c", "parameters": 123456}
+    run.counts = {"tokens": 1280, "passes": {"en": 0.5, "ru": 0.25}}
+    run.metrics = {"first_loss": 9.0, "loss": 4.5, "validation_perplexity/ru": 99.5, "best_step": 5}
+    rows = [{"step": 5, "loss": 4.75, "validation_perplexity/ru": 88.25}, {"step": 10, "loss": 4.5}]
+    metrics = run.path / "metrics.jsonl"
+    metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plan: Any = SimpleNamespace(config=config)
+    _write_cards(plan, run)
+    best = (run.path / "model-best" / CARD).read_text()
+    assert "after step 5, the lowest validation loss of the run |" in best
+    assert "| loss, first and at this step | 9.000, 4.750 |" in best
+    assert "pieces, ru | 88.25 |" in best
+    assert 'from_pretrained("a-name/model-best")' in best
+    last = (run.path / "model" / CARD).read_text()
+    assert "| these weights | after step 10 |" in last
+    assert "pieces, ru | 99.50 |" in last
+    metrics.unlink()  # its rows waited for a disk that stayed full
+    _write_cards(plan, run)
+    best = (run.path / "model-best" / CARD).read_text()
+    assert "after step 5, the lowest" in best
+    assert "loss, first" not in best
 
 
 def test_a_transfer_card_has_every_score_with_its_spread_also_for_the_hub(tmp_path: Path):
@@ -83,3 +116,4 @@ def test_a_transfer_card_has_every_score_with_its_spread_also_for_the_hub(tmp_pa
     assert "| enfake | 98.0% | 1.0% | 25.0% | 500 | test |" in card.text
     assert "| hi | – | – | 25.0% | 500 | test |" in card.text
     assert "layers drawn at" not in card.text
+    assert "on `enfake` alone (2,000 examples): of no\nother language below" in card.text

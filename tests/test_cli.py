@@ -6,14 +6,23 @@ import errno
 import io
 import sys
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bbert import cli
 from bbert.errors import InputError
-from bbert.stage_config import Repeated, StageConfig, load_yaml, save_yaml
+from bbert.stage_config import (
+    EXECUTION,
+    HOUSEKEEPING,
+    DryRun,
+    Repeated,
+    StageConfig,
+    load_yaml,
+    save_yaml,
+)
 
 outcome: list[object] = []
 
@@ -30,6 +39,8 @@ class GreetConfig(StageConfig):
     """A number."""
     nsp: bool = True
     """A switch."""
+    processes: int = field(default=1, metadata=EXECUTION)
+    """How many at once."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -241,9 +252,55 @@ def test_exit_codes(
     assert len(error.splitlines()) <= 2
 
 
-def test_debug_shows_the_traceback() -> None:
-    with pytest.raises(KeyError):
-        cli.main(["greet", "--debug", "--languages", "fail", "bug"])
+@pytest.mark.parametrize(("kind", "code"), [("bug", 1), ("input", 2), ("permission", 2)])
+@pytest.mark.parametrize("where", ["flag", "file"])
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, code: int, where: str
+) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("debug: true\n")
+    debug = ["--debug"] if where == "flag" else ["--config", str(file)]
+    assert cli.main(["greet", *debug, "--languages", "fail", kind]) == code
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last)")
+    assert "bbert greet: " in said.splitlines()[-1]
+    assert "add --debug" not in said
+
+
+def test_debug_shows_the_traceback_of_options_that_are_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["greet", "--debug", "--depth", "0"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_mend_for_a_closed_folder_names_an_option_that_there_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["greet", "--languages", "fail", "permission"]) == 2
+    assert "that can be written with --work" in capsys.readouterr().err
+    code, said = cli._explain(PermissionError(errno.EACCES, "Permission denied"), "params", False)
+    assert (code, said) == (2, "Permission denied; give a folder that can be written")
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_can_be_quiet_and_show_tracebacks(command: str) -> None:
+    assert {"quiet", "debug"} <= cli._options(cli._config_class(command))
+
+
+def test_a_dry_run_prints_every_option_but_housekeeping(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = GreetConfig(depth=3, processes=2, work=tmp_path, quiet=True)
+    planned = DryRun(config, tmp_path / "greetings" / "x", {"time": "a second"})
+    cli._show(planned, cli.COMMANDS["greet"])
+    said = capsys.readouterr().out
+    file = tmp_path / "printed.yaml"
+    file.write_text(said)
+    assert "\nprocesses: 2\n" in said
+    assert said.endswith("# time: a second\n")
+    assert load_yaml(GreetConfig, file) == GreetConfig(depth=3, processes=2)
+    assert not HOUSEKEEPING & yaml.safe_load(said).keys()
 
 
 def test_help_needs_no_heavy_import(capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,3 +343,14 @@ def test_a_list_in_one_place_and_a_repeatable_flag_are_accepted():
     assert cli.parse("reproduce", ["k2020", "--table", "3", "10"]).table == ("3", "10")
     twice = ["--dump", "en=a.xml", "--dump", "es=b.xml"]
     assert cli.parse("corpus build", twice).dump == ("en=a.xml", "es=b.xml")
+
+
+@pytest.mark.parametrize("flags", [["--config", "b.yaml"], ["--config=b.yaml"]])
+def test_two_files_are_refused(tmp_path: Path, flags: list[str]) -> None:
+    (tmp_path / "a.yaml").write_text("depth: 6\n")
+    with pytest.raises(InputError, match="--config is given twice: put all options into one file"):
+        cli.parse("greet", ["--config", str(tmp_path / "a.yaml"), *flags])
+
+
+def test_the_last_of_other_options_counts() -> None:
+    assert cli.parse("greet", ["--depth", "2", "--depth", "3"]).depth == 3

@@ -87,6 +87,38 @@ def test_a_target_fits_the_project(stage: str):
     accept([*json.loads(only(stage, "ENTRYPOINT")), *json.loads(only(stage, "CMD"))])
 
 
+@pytest.mark.parametrize("user", ["1000", "1234", "0"])
+@pytest.mark.parametrize(("stage", "there"), [("cpu", ""), ("cuda", ""), ("cuda", "ubuntu:1000")])
+def test_the_user_inside_is_anyone_but_root(tmp_path: Path, stage: str, there: str, user: str):
+    """The step that makes the user, with stand-ins for the programs that change users.
+
+    Images of Ubuntu 24.04 have the user `ubuntu`, whose number is 1000.
+    """
+    (step,) = (rest for word, rest in stages()[stage] if word == "RUN" and "useradd" in rest)
+    users, folders = tmp_path / "users", tmp_path / "folders"
+    users.write_text(f"{there}\n" if there else "")
+    bodies = {
+        "getent": f'grep -q "^$2:" {users}',
+        "userdel": f'grep -q "^$2:" {users} && sed -i "/^$2:/d" {users}',
+        "useradd": f'! grep -q ":$3\\$" {users} && echo "$4:$3" >>{users}',
+        "install": f'echo "$@" >{folders}',
+    }
+    for name, body in bodies.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", step], capture_output=True, text=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "USER_ID": user},
+    )  # fmt: skip
+    if user == "0":
+        assert done.returncode == 1
+        assert "USER_ID 0 is root" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    assert users.read_text() == f"bbert:{user}\n"
+    assert folders.read_text() == "--directory --owner bbert /work /cache\n"
+
+
 def test_the_cpu_target_has_the_tested_torch_and_a_python_that_fits():
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     (tested,) = re.findall(r"^torch==(\S+)", constraints, re.M)

@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import bbert.demo.run as demo
 from bbert.demo.config import DemoConfig
+from bbert.demo.estimate import SECONDS_OF_A_STEP
 from bbert.run_directory import RunDirectory
-from bbert.stage_config import DryRun
+from bbert.stage_config import DryRun, as_yaml
 
 
 @pytest.fixture
@@ -74,6 +76,26 @@ def test_dry_run_calls_nothing(called: list[tuple], work: Path):
     assert "finetune pos: random encoder" in planned.estimates["stages"]
     assert not called
     assert not work.exists()
+
+
+def test_a_dry_run_costs_more_for_more_steps_seeds_and_tasks(called: list[tuple], work: Path):
+    def planned(**options: Any) -> tuple[float, float]:
+        result = demo.run(DemoConfig(work=work, dry_run=True, **options))
+        assert isinstance(result, DryRun)
+        assert set(result.estimates) == {"stages", "time", "memory", "disk"}
+        time, disk = result.estimates["time"], result.estimates["disk"]
+        minutes, seconds = re.match(r"about (?:(\d+) min )?(\d+) s on two cores", time).groups()
+        return 60 * int(minutes or 0) + int(seconds), float(disk.split()[1])
+
+    usual = planned()
+    assert "steps: 3000\n" in as_yaml(demo.run(DemoConfig(work=work, dry_run=True)).config)
+    assert 60 < usual[0] <= 300
+    longer = planned(steps=30_000)
+    assert longer[0] - usual[0] == pytest.approx(9 * 3_000 * SECONDS_OF_A_STEP, abs=2)
+    for options in ({"seeds": 9}, {"tasks": ("ner", "pos", "parsing", "xnli")}):
+        assert all(more > before for more, before in zip(planned(**options), usual, strict=True))
+    quick = planned(steps=20, seeds=1, tasks=("ner",))
+    assert all(less < before for less, before in zip(quick, usual, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,12 @@ def test_every_command_and_option_is_in_the_reference(generator):
             assert flag in page or f"`{field.name.upper()}" in page
 
 
+def test_a_common_option_that_means_something_else_is_named_again(generator):
+    section = generator.page().split("## reproduce\n")[1].split("\n## ")[0]
+    assert "| `--force` |" in section
+    assert "| `--quiet` |" not in section
+
+
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     plain = (re.sub(r"[`*]", "", heading).strip().lower() for heading in headings)

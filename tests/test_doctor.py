@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -49,7 +51,8 @@ def test_the_command_is_quick_and_exits_with_0(tmp_path: Path):
     command = [sys.executable, "-m", "bbert", "doctor", "--work", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
-    assert "nothing is missing" in done.stdout or " missing" in done.stdout
+    missing = len(re.findall(r"│ missing +│", done.stdout))
+    assert (f" {missing} missing" if missing else " nothing is missing") in done.stdout
     for topic in ("Python", "torch", "precision", "DeepSpeed", "C++ compiler", "memory"):
         assert topic in done.stdout
 
@@ -185,3 +188,48 @@ def test_brackets_are_shown(tmp_path: Path):
     odd = tmp_path / "[bold]work"
     console.print(doctor.run(DoctorConfig(work=odd)))
     assert "[bold]work" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("states", "said"), [(["ok", "note"], "nothing is missing"), (["missing"] * 2, "2 missing")]
+)
+def test_what_is_missing_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: list, said: str
+):
+    monkeypatch.setattr(
+        doctor, "findings", lambda work: [Finding("a", state, "b", "c") for state in states]
+    )
+    assert doctor.run(DoctorConfig(work=tmp_path)).caption == said
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("libcudart.so.13: cannot open\nmore"), OSError("libcudart.so.13: bad")]
+)
+def test_a_torch_that_cannot_be_loaded_is_a_finding(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    def broken(name: str) -> None:
+        assert name == "torch"
+        raise error
+
+    monkeypatch.setattr(doctor, "_cuda_of_build", lambda package: "13.0")
+    with monkeypatch.context() as patched:
+        patched.setattr(doctor, "import_module", broken)
+        torch, precision = doctor.torch_and_devices()
+    assert (torch.topic, torch.state) == ("torch", "missing")
+    assert f"({type(error).__name__}: libcudart.so.13" in torch.found
+    assert "\n" not in torch.found
+    assert "pytorch.org" in torch.mend
+    assert precision.topic == "precision"
+
+
+def test_a_work_folder_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert doctor.disk(tmp_path / ("x" * 300)).state == "missing"
+
+    def closed(self: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "exists", closed)
+    found = doctor.disk(tmp_path / "work")
+    assert (found.state, found.found) == ("missing", f"{tmp_path / 'work'}: Permission denied")
+    assert "--work" in found.mend

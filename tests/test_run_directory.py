@@ -128,6 +128,45 @@ def test_inputs_that_changed_places_are_refused_and_moved_ones_are_not(
     assert not count(config, tuple(moved / path.name for path in paths))
 
 
+def test_with_renew_a_run_of_other_inputs_is_replaced_and_one_of_other_options_refused(
+    work: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data.txt"
+    data.write_text("one")
+    config = CountConfig(work=work, renew=True)
+    assert count(config, (data,))
+    assert not count(config, (data,)), "the same inputs: up to date"
+    data.write_text("two")
+    with pytest.raises(InputError, match=r"data\.txt"):
+        count(replace(config, renew=False), (data,))
+    with pytest.raises(InputError, match="--limit 3 → 4"):
+        count(replace(config, limit=4), (data,))
+    assert count(config, (data,))
+    data.write_text("three")
+    with pytest.raises(RuntimeError):
+        count(config, (data,), fail_at=1)
+    data.write_text("four")  # nor is what was begun with the third gone on with
+    assert count(config, (data,))
+    assert not count(replace(config, renew=False), (data,))
+
+
+@dataclass(frozen=True)
+class LaterConfig(CountConfig):
+    """The same stage in a later version."""
+
+    further: tuple[str, ...] = ()
+    """An option that runs of before do not know."""
+    another: str | None = None
+    """And one more."""
+
+
+def test_a_run_of_a_version_without_an_option_is_one_that_was_not_given_it(work: Path) -> None:
+    assert count(CountConfig(work=work))
+    assert not count(LaterConfig(work=work))
+    with pytest.raises(InputError, match="--further None → "):
+        count(LaterConfig(work=work, further=("a",)))
+
+
 def test_failed_run_leaves_only_partial_and_goes_on(work: Path) -> None:
     config = CountConfig(work=work)
     with pytest.raises(RuntimeError, match="planted"):

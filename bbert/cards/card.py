@@ -43,11 +43,14 @@ def write_corpus_card(run: Run, certificate: Mapping[str, Any]) -> None:
            pairs=certificate.get("pairs", {}))  # fmt: skip
 
 
-def write_model_card(run: Run, folder: Path) -> None:
-    """A model card beside the exported weights of a pretraining.
+def write_model_card(run: Run, folder: Path, step: int, measured: Mapping[str, Any]) -> None:
+    """A model card beside exported weights of a pretraining.
 
     Args:
-        folder: of the weights, below the run's.
+        folder: of the weights, in the run's.
+        step: after which these weights were kept.
+        measured: losses and perplexities at that step, with the keys of `metrics.jsonl`; empty
+            where its row was lost.
     """
     from huggingface_hub import ModelCardData
 
@@ -57,10 +60,11 @@ def write_model_card(run: Run, folder: Path) -> None:
     )  # fmt: skip
     perplexity = {
         key.split("/")[1]: value
-        for key, value in run.metrics.items()
+        for key, value in measured.items()
         if key.startswith("validation_perplexity/")
     }
-    _write(run, folder, "model.md.j2", data, perplexity=perplexity,
+    _write(run, folder, "model.md.j2", data, perplexity=perplexity, weights=folder.name, step=step,
+           best=step == run.metrics.get("best_step"), loss=measured.get("loss"),
            corpus=Path(run.extra["corpus"]).name)  # fmt: skip
 
 

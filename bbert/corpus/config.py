@@ -202,5 +202,7 @@ class InspectConfig:
     """Name or folder of the corpus; without it, the newest."""
     work: Path = field(default_factory=default_work)
     """Folder that holds all runs; also $BBERT_WORK."""
+    quiet: Switch = False
+    """Only errors and the final result."""
     debug: Switch = False
     """Show the traceback of an error."""

@@ -9,9 +9,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from bbert.demo.config import DemoConfig
+from bbert.demo.estimate import (
+    DEFAULT_SEEDS,
+    DEFAULT_STEPS,
+    PEAK_MEMORY,
+    megabytes,
+    seconds_of_stages,
+)
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory
 from bbert.stage_config import DryRun, joined_name, knobs_that_differ
 
@@ -32,15 +40,11 @@ def run(config: DemoConfig) -> RunDirectory | DryRun:
     """The report of the whole job."""
     name = config.name or joined_name(["demo", *knobs_that_differ(config)])
     if config.dry_run:
-        stages = ["corpus build", "pretrain", *(f"finetune {task}: {row}" for task, row in
-                  _rows(config)), "report"]  # fmt: skip
-        estimates = {"stages": "; ".join(stages), "time": "below 5 minutes on 2 cores",
-                     "disk": "about 30 MB"}  # fmt: skip
-        return DryRun(config, config.work / STAGE_FOLDERS["report"] / name, estimates)
+        return _dry_run(config, name)
     seconds: dict[str, float] = {}
     shared: dict[str, Any] = {
-        "work": config.work, "seed": config.seed, "force": config.force, "quiet": config.quiet,
-        "debug": config.debug,
+        "work": config.work, "seed": config.seed, "force": config.force, "renew": config.renew,
+        "quiet": config.quiet, "debug": config.debug,
     }  # fmt: skip
     corpus = _timed(seconds, "corpus build", lambda: _build_corpus(shared))
     model = _timed(seconds, "pretrain", lambda: _pretrain(shared, corpus, config.steps))
@@ -53,6 +57,21 @@ def run(config: DemoConfig) -> RunDirectory | DryRun:
     each = ", ".join(f"{stage} {_clock(spent)}" for stage, spent in seconds.items())
     logger.info("time: %s; %s in all", each, _clock(sum(seconds.values())))
     return report
+
+
+def _dry_run(config: DemoConfig, name: str) -> DryRun:
+    steps, seeds = config.steps or DEFAULT_STEPS, config.seeds or DEFAULT_SEEDS
+    fine_tunings = (f"finetune {task}: {row}" for task, row in _rows(config))
+    seconds = seconds_of_stages(steps, config.tasks, len(CONDITIONS), seeds)
+    each = ", ".join(f"{stage} {_clock(spent)}" for stage, spent in seconds.items())
+    estimates = {
+        "stages": "; ".join(["corpus build", "pretrain", *fine_tunings, "report"]),
+        "time": f"about {_clock(sum(seconds.values()))} on two cores ({each})",
+        "memory": PEAK_MEMORY,
+        "disk": f"about {megabytes(config.tasks, len(CONDITIONS), seeds):,.0f} MB",
+    }
+    resolved = replace(config, name=name, steps=steps, seeds=seeds)
+    return DryRun(resolved, config.work / STAGE_FOLDERS["report"] / name, estimates)
 
 
 def _rows(config: DemoConfig) -> Iterator[tuple[str, str]]:

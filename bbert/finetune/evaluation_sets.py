@@ -67,7 +67,8 @@ def parse_treebanks(texts: Sequence[str], option: str) -> dict[str, str]:
     """Language ("" for all others) → the code of its treebank.
 
     Raises:
-        ValueError: a text that is neither TREEBANK nor LANGUAGE=TREEBANK; a language twice.
+        ValueError: a text that is neither TREEBANK nor LANGUAGE=TREEBANK; a language that is
+            unknown, made by an intervention, or there twice.
     """
     treebanks: dict[str, str] = {}
     for text in texts:
@@ -78,6 +79,9 @@ def parse_treebanks(texts: Sequence[str], option: str) -> dict[str, str]:
                 "en_ewt-ud-train.conllu, or LANGUAGE=TREEBANK"
             )
         language = parts["language"] or ""
+        if language and Language.parse(language).interventions:
+            source = Language.parse(language).source
+            raise ValueError(f"{option} {text!r}: its files are those of {source}; give {source}=…")
         if language in treebanks:
             of = f"of {language}" if language else "of all languages"
             raise ValueError(f"{option} names a treebank {of} twice")

@@ -16,7 +16,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bbert.cards.card import write_transfer_card
@@ -43,8 +44,7 @@ def run(config: FinetuneConfig) -> RunDirectory | DryRun | Grid:
         return run_cell(make_plan(cells[0][1], model))
     plans = [(place, make_plan(cell, model)) for place, cell in cells]  # before the first one runs
     if config.dry_run:
-        names = ", ".join(plan.name for _, plan in plans)
-        return DryRun(config, config.work / "transfer", {"runs": f"{len(plans)}: {names}"})
+        return _dry_run_of_grid(config, plans)
     runs: list[tuple[Mapping[str, Any], RunDirectory]] = []
     failures: dict[str, str] = {}
     last_data: LastData = {}
@@ -59,6 +59,19 @@ def run(config: FinetuneConfig) -> RunDirectory | DryRun | Grid:
             failures[plan.name] = " ".join(str(error).split()) or type(error).__name__
             logger.error("%s failed: %s; going on", plan.name, failures[plan.name])
     return Grid(runs, failures)
+
+
+def _dry_run_of_grid(
+    typed: FinetuneConfig, plans: Sequence[tuple[Mapping[str, Any], Plan]]
+) -> DryRun:
+    """What all cells cost; the configuration is what they share, with the axes as typed."""
+    from bbert.finetune.estimate import grid_estimates
+
+    place, first = plans[0]
+    as_typed = {option: getattr(typed, option) for option in (*place, "name")}
+    drawn = next((plan.config.init for _, plan in plans if plan.config.init), None)
+    shared = replace(first.config, **as_typed, init=drawn)  # a cell may draw nothing afresh
+    return DryRun(shared, typed.work / "transfer", grid_estimates([plan for _, plan in plans]))
 
 
 def run_cell(plan: Plan, last_data: LastData | None = None) -> RunDirectory | DryRun:

@@ -18,7 +18,8 @@ import torch
 from bbert.pretrain.assemble import new_model, predictions_per_row
 from bbert.pretrain.attention import kernel_draws_dropout
 from bbert.pretrain.batches import BatchSource
-from bbert.pretrain.config import architecture_of, known
+from bbert.pretrain.config import PretrainConfig, architecture_of, known
+from bbert.pretrain.launch import threads_of_a_worker
 from bbert.pretrain.memory import (
     BYTES_PER_WEIGHT,
     MOMENTS,
@@ -91,8 +92,7 @@ def estimates(plan: Plan) -> dict[str, str]:
     )
     seconds_per_row, seconds_per_update = _measure(plan, model, source, flops, at_once)
     seconds = steps * (rows * seconds_per_row + seconds_per_update)
-    weights = parameters * BYTES_PER_WEIGHT
-    disk = weights + weights * (1 + MOMENTS) * (config.keep_last + 1)
+    disk, kept = _disk(parameters, config)
     need, memory = need_of(plan, source), available_bytes(config.device, processes)
     passes = ", ".join(
         f"{language} {steps * settings.batch_size * share / per_pass:,.1f}"
@@ -107,12 +107,22 @@ def estimates(plan: Plan) -> dict[str, str]:
         "arithmetic": f"{work / 1e9:,.1f} GFLOP a step, {work * steps:.3g} FLOP in all",
         "memory": f"about {shown_bytes(need.of(at_once))} a process with {at_once} rows at once, "
         f"beside the program itself; there are {shown_bytes(memory)}",
-        "disk": f"{shown_bytes(disk)} (model and {config.keep_last} checkpoints, one more "
-        "while it is written)",
+        "disk": f"{shown_bytes(disk)} ({kept}, one more while it is written)",
         "time": f"about {_duration(seconds)} on {config.device}, {processes} process"
         f"{'es' * (processes > 1)} (from a measurement of {_SECONDS_TO_MEASURE:.0f} s: "
         f"{seconds_per_row * 1e3:,.2f} ms a row, {seconds_per_update * 1e3:,.2f} ms an update)",
     }
+
+
+def _disk(parameters: int, config: PretrainConfig) -> tuple[float, str]:
+    """Bytes that a run takes up at most, and what they are of."""
+    weights = parameters * BYTES_PER_WEIGHT
+    models, checkpoints = 1, config.keep_last
+    kept = f"model and {checkpoints} checkpoints"
+    if config.keep_best:
+        models, checkpoints = 2, checkpoints + 1
+        kept = f"model, best model, {config.keep_last} checkpoints and the best"
+    return weights * (models + (1 + MOMENTS) * (checkpoints + 1)), kept
 
 
 def _measure(
@@ -143,7 +153,7 @@ def _set_threads_of_a_process(hidden: int, processes: int) -> None:
     """As many as `launch` and `assemble` will give each of the processes."""
     set_threads(hidden)
     if processes > 1 and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+        torch.set_num_threads(threads_of_a_worker(hidden, processes))
 
 
 def _seconds(work: Callable[[], object], device: str) -> float:

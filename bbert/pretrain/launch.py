@@ -25,8 +25,10 @@ from bbert.pretrain.config import PretrainConfig
 from bbert.pretrain.metrics import LossNotFinite
 from bbert.pretrain.process_group import loopback_interface
 from bbert.pretrain.stop_request import signals_handled, stopping_exception
+from bbert.processor_threads import SMALL_HIDDEN_SIZE
 from bbert.run_directory import read_json
 from bbert.stage_config import plain
+from bbert.usable_processors import usable_processors
 
 _SECONDS_TO_FOLLOW_A_DEAD_WORKER = 10.0
 _SECONDS_BETWEEN_LOOKS = 0.05
@@ -40,15 +42,18 @@ class _Worker:
     outcome: Path
 
 
-def run_workers(config: PretrainConfig, processes: int) -> None:
+def run_workers(config: PretrainConfig, processes: int, hidden: int) -> None:
     """Run `config` in `processes` workers and wait for them.
+
+    Args:
+        hidden: size of the model, which decides how many threads each worker has.
 
     Raises:
         InputError, RunFailed, OSError, RuntimeError: what went wrong first in a worker.
         KeyboardInterrupt, SystemExit: the workers were stopped by a signal.
     """
     with tempfile.TemporaryDirectory(prefix="bbert-workers-") as folder:
-        workers = _start(config, processes, Path(folder))
+        workers = _start(config, processes, hidden, Path(folder))
         try:
             with _signals_forwarded(workers) as received:
                 _wait(workers)
@@ -62,13 +67,13 @@ def run_workers(config: PretrainConfig, processes: int) -> None:
         _raise_first_error(workers)
 
 
-def _start(config: PretrainConfig, processes: int, folder: Path) -> list[_Worker]:
+def _start(config: PretrainConfig, processes: int, hidden: int, folder: Path) -> list[_Worker]:
     specification = folder / "run.json"
     meeting_point = f"file://{folder / 'rendezvous'}"
     content = {"config": plain(config), "rendezvous": meeting_point}
     specification.write_text(json.dumps(content), encoding="utf-8")
     environment = dict(os.environ, WORLD_SIZE=str(processes))
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    environment.setdefault("OMP_NUM_THREADS", str(threads_of_a_worker(hidden, processes)))
     interface = loopback_interface()
     if interface:  # gloo would look up the host's name, which may lead nowhere
         environment.setdefault("GLOO_SOCKET_IFNAME", interface)
@@ -82,6 +87,11 @@ def _start(config: PretrainConfig, processes: int, folder: Path) -> list[_Worker
         )
         workers.append(_Worker(rank, process, outcome))
     return workers
+
+
+def threads_of_a_worker(hidden: int, processes: int) -> int:
+    """As `processor_threads.set_threads` has it, but the processors are shared out."""
+    return 1 if hidden <= SMALL_HIDDEN_SIZE else max(1, usable_processors() // processes)
 
 
 def _worker_command() -> list[str]:

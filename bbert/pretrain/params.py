@@ -48,6 +48,8 @@ class ParamsConfig:
     """Find the hidden size (nearest multiple of the heads) for this many parameters: "132.78M"."""
     json: Switch = False
     """Print JSON."""
+    quiet: Switch = False
+    """Only errors and the final result."""
     debug: Switch = False
     """Show the traceback of an error."""
 

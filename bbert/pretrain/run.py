@@ -85,7 +85,7 @@ def run(config: PretrainConfig) -> RunDirectory | DryRun | None:
         return run_in_group(config, ProcessGroup())
     from bbert.pretrain.launch import run_workers
 
-    run_workers(config, processes)
+    run_workers(config, processes, known(plan.config.hidden))
     return RunDirectory(plan.final)
 
 
@@ -172,9 +172,7 @@ def _lead(config: PretrainConfig, group: ProcessGroup) -> RunDirectory:
             training = _train(orders, group)
             _export(plan, opened, training)
             _describe(plan, opened, training)
-            for folder in (opened.path / MODEL, opened.path / BEST_MODEL):
-                if folder.is_dir():
-                    write_model_card(opened, folder)
+            _write_cards(plan, opened)
             return opened.finish()
     finally:
         if not told:
@@ -308,3 +306,15 @@ def _describe(plan: Plan, opened: Run, training: Training) -> None:
         "corpus": str(plan.corpus.path),
         "parameters": training.engine.model.architecture.parameter_count(),
     }
+
+
+def _write_cards(plan: Plan, opened: Run) -> None:
+    """A card beside the last weights, and beside the best ones."""
+    from bbert.pretrain.metrics_log import METRICS, read_metrics
+
+    write_model_card(opened, opened.path / MODEL, known(plan.config.steps), opened.metrics)
+    step = opened.metrics.get("best_step")
+    if step is not None:
+        logged = read_metrics(opened.path / METRICS)
+        row = next((row for row in logged if row["step"] == step), {})
+        write_model_card(opened, opened.path / BEST_MODEL, step, row)

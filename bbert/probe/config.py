@@ -31,6 +31,9 @@ class ModelProbeConfig(StageConfig):
     """Parallel text: LANGUAGE=FILE LANGUAGE=FILE …, line-aligned or CoNLL-U (PUD), or one TSV whose
     first line names the languages. The first language is compared with each other one. A model of
     the embedded sample takes the sample's."""
+    languages: tuple[str, ...] = ()
+    """Of these languages only, the first with each other one (default: all of the parallel text, in
+    its order)."""
     max_sentences: int | None = None
     """Take so many sentences, drawn by the seed (default: all)."""
     max_length: int | None = None
@@ -46,6 +49,8 @@ class ModelProbeConfig(StageConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.languages and len(set(self.languages)) < max(2, len(self.languages)):
+            raise ValueError(f"--languages {' '.join(self.languages)}: give two or more, each once")
         if self.max_sentences is not None and self.max_sentences < 2:
             raise ValueError(f"--max-sentences {self.max_sentences}: give at least 2")
         if self.max_length is not None and self.max_length < _SHORTEST:

@@ -15,6 +15,7 @@ from typing import Any
 
 from bbert.errors import InputError
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run, read_json
+from bbert.stage_config import given_options
 
 _NO_PART_OF_A_SETTING = frozenset({"seed", "seeds", "eval_langs", "eval_set"})
 _TRANSFER_KEYS = (
@@ -94,7 +95,7 @@ def setting_of(run: FinishedRun, work: Path) -> str:
     Runs of one setting repeat each other: all options of the fine-tuning, of the pretraining and of
     the corpus are the same. A model that is no run of this work folder is known by its name.
     """
-    config = dict(run.manifest.get("config") or {})
+    config = given_options(run.manifest.get("config") or {})
     config["model"] = _options(work, "pretrain", config.get("model") or run.results["model"])
     kept = {key: value for key, value in config.items() if key not in _NO_PART_OF_A_SETTING}
     canonical = json.dumps(kept, sort_keys=True, ensure_ascii=False)
@@ -106,7 +107,7 @@ def _options(work: Path, stage: str, name: str) -> Any:
     path = work / STAGE_FOLDERS[stage] / name
     if not RunDirectory.is_run(path):
         return name
-    config = dict(RunDirectory(path).manifest.get("config") or {"name": name})
+    config = given_options(RunDirectory(path).manifest.get("config") or {"name": name})
     config.pop("seed", None)
     if isinstance(config.get("corpus"), str):
         config["corpus"] = _options(work, "corpus", config["corpus"])

@@ -85,6 +85,7 @@ def make_plan(typed: ModelProbeConfig) -> LayerPlan:
         raise InputError(f"--max-length {typed.max_length}: a model has {longest} positions only")
     files = parse_files(typed.parallel) if typed.parallel else _of_sample(main)
     text = read_parallel(files, typed.max_sentences, typed.seed)
+    text = text.of(typed.languages) if typed.languages else text
     for reason, number in text.left_out.items():
         if number:
             logger.info("parallel text: %s sentences left out: %s", f"{number:,}", reason)

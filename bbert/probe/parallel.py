@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,18 @@ class ParallelText:
     @property
     def languages(self) -> tuple[str, ...]:
         return tuple(self.sentences)
+
+    def of(self, languages: Sequence[str]) -> ParallelText:
+        """The same sentences in some of the languages, in that order.
+
+        Raises:
+            InputError: a language that the text is not in.
+        """
+        for name in languages:
+            if name not in self.sentences:
+                there = ", ".join(self.languages)
+                raise InputError(f"--languages {name}: the parallel text is in {there}")
+        return replace(self, sentences={name: self.sentences[name] for name in languages})
 
     def is_exact(self, first: str, second: str) -> bool:
         """Whether the words of two languages correspond one by one: both are made from one text."""

@@ -28,7 +28,7 @@ from bbert.probe.results import write_rows
 from bbert.probe.runs_config import PortraitConfig
 from bbert.probe.welch import welch_interval
 from bbert.run_directory import Run, write_json_atomically
-from bbert.stage_config import joined_name, knobs_that_differ
+from bbert.stage_config import given_options, joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ def _baseline(runs: Sequence[FinishedRun]) -> FinishedRun | None:
 
 def _comparable(run: FinishedRun, baseline: FinishedRun) -> bool:
     """Whether two runs differ in nothing but what a portrait shows."""
-    here, there = (r.manifest.get("config") or {} for r in (run, baseline))
+    here, there = (given_options(r.manifest.get("config") or {}) for r in (run, baseline))
     return all(
         here.get(key) == there.get(key) for key in (here.keys() | there.keys()) - _MAY_DIFFER
     )

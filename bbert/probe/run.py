@@ -19,9 +19,8 @@ from bbert.probe.runs_config import (
     RunsProbeConfig,
     TypologyConfig,
 )
-from bbert.renewal import renewing
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run, read_json
-from bbert.stage_config import DryRun, StageConfig, identity
+from bbert.stage_config import DryRun, StageConfig, given_options, identity
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +34,8 @@ def run(config: StageConfig) -> RunDirectory | DryRun:
     typed = plan.config
     if isinstance(typed, (RunsProbeConfig, PortraitConfig)):
         folder = config.work / STAGE_FOLDERS["probe"] / plan.name
-        typed = _of_this_version(renewing(typed, folder, plan.inputs), folder, version)
+        # They only put finished runs together: nothing is lost where those have changed.
+        typed = _of_this_version(replace(typed, renew=True), folder, version)
     with open_run("probe", plan.name, typed, plan.inputs) as opened:
         if not opened.up_to_date:
             measure(plan, opened)
@@ -48,9 +48,9 @@ def _of_this_version(config: StageConfig, final: Path, version: int) -> StageCon
     finished runs are read again in a moment."""
     if config.force or not RunDirectory.is_run(final):
         return config
-    before, now = RunDirectory(final).manifest.get("config") or {}, identity(config)
-    same = all(before.get(key) == now.get(key) for key in before.keys() | now.keys())
-    if not same or read_json(final / "results.json").get("version", 1) >= version:
+    before = given_options(RunDirectory(final).manifest.get("config") or {})
+    there = read_json(final / "results.json").get("version", 1)
+    if before != given_options(identity(config)) or there >= version:
         return config
     logger.info("%s: as an older version computed it; writing it anew", final)
     return replace(config, force=True)

@@ -124,13 +124,15 @@ def _probe_table(reproduction: Reproduction) -> Table:
         "the mean of the layers; n pairs of languages. Muller et al. (2021) print it without its "
         "sign: negative means that similar languages transfer better."
     )
+    reasons = dict.fromkeys(cell.reason for cell in reproduction.probed if cell.mean is None)
+    note += "".join(f" {NOTHING}: {reason}." for reason in reasons)
     title = f"{reproduction.name}: {reproduction.title}"
     return Table(f"reproduced-probes-{reproduction.key}", title, columns, tuple(rows), note)
 
 
 def _decimal(cell: ProbedCell) -> Cell:
     if cell.mean is None:
-        return Cell(NOTHING, note="not measured: see the probes below")
+        return Cell(NOTHING, note=cell.reason)
     text = f"{cell.mean:.3f}" + (f" ± {cell.std:.3f}" if cell.std is not None else "")
     return Cell(text, cell.mean, also=deviation(cell.std))
 

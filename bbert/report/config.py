@@ -12,7 +12,7 @@ from bbert.stage_config import StageConfig
 
 @dataclass(frozen=True)
 class ReportConfig(StageConfig):
-    """Write one HTML page, Markdown, CSV tables and SVG figures from finished runs.
+    """Write one page (HTML, Markdown), its tables (CSV, LaTeX) and figures (SVG, PDF) from runs.
 
     Only run directories are read, never a model: a report takes a second or two.
     """

@@ -6,7 +6,7 @@ The page asks the network for nothing: styles and figures stand inside it, there
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import Any
 
 from bbert.report.records import STAGE_LABELS, RunRecord
 from bbert.report.sections import Section
-from bbert.report.select_runs import upstream
+from bbert.report.select_runs import upstream_or_written
 from bbert.report.svg import draw, palette
 from bbert.report.table import Table
 from bbert.stage_config import plain
 
 _MOST_INPUTS = 40
+_MOST_RUNS = 40
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,8 @@ class Provenance:
 def provenance(record: RunRecord, records: Sequence[RunRecord], report_folder: Path) -> Provenance:
     """The run's entry at the end of the page; `folder` is relative to the report."""
     manifest = record.manifest
-    before = upstream(record, records)
-    made_from = str(manifest.get("model") or manifest.get("corpus") or "")
     facts = [
-        ("made from", before.name if before else made_from, before.anchor if before else ""),
+        *_made_from(record, records),
         ("configuration hash", str(manifest.get("config_hash", "")), ""),
         ("seed", str(manifest.get("seed", "")), ""),
         ("code revision", str(manifest.get("git_revision") or "unknown"), ""),
@@ -64,6 +63,18 @@ def provenance(record: RunRecord, records: Sequence[RunRecord], report_folder: P
         tuple(shown),
         record.problem or "",
     )
+
+
+def _made_from(record: RunRecord, records: Sequence[RunRecord]) -> Iterator[tuple[str, str, str]]:
+    """A fact for every run that this one was made from, and for a model of elsewhere."""
+    before = upstream_or_written(record, records)
+    for one in before[:_MOST_RUNS]:
+        if isinstance(one, RunRecord):
+            yield "made from", one.name, one.anchor
+        else:
+            yield "made from", one, ""
+    if len(before) > _MOST_RUNS:
+        yield "made from", f"and {len(before) - _MOST_RUNS} more in manifest.json", ""
 
 
 def shortened(runs: Sequence[Provenance]) -> list[Provenance]:

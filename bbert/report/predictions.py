@@ -25,7 +25,9 @@ from bbert.report.significance import Metric, f1_of_counts, share_right
 _TOLERANCE = 1e-9
 
 Sentences = list[list[str]]
-"""The labels of every sentence or pair."""
+"""The labels, or the words, of every sentence; of a pair its label, or its two texts."""
+
+_TEXTS = ("sentence1", "sentence2")
 
 
 def metric_of(results: dict[str, Any]) -> Metric:
@@ -34,7 +36,7 @@ def metric_of(results: dict[str, Any]) -> Metric:
 
 
 def counts_of(run: RunRecord, language: str, seed: int) -> tuple[npt.NDArray[np.float64], str]:
-    """Counts (N, K) of every sentence of a test set, and a digest of its gold labels.
+    """Counts (N, K) of every sentence of a test set, and a digest of its texts and gold labels.
 
     K is (right, predicted, gold) for entities and (right, all) for everything else.
 
@@ -47,13 +49,13 @@ def counts_of(run: RunRecord, language: str, seed: int) -> tuple[npt.NDArray[np.
     if file is None:
         raise InputError(f"{folder}: no predictions for {language!r}; run its finetune again")
     if file.suffix == ".tsv":
-        gold, predicted = _pairs(file)
+        texts, gold, predicted = _pairs(file)
     else:
         task = str(results["task"])
-        gold = _words(run.path / "predictions" / "gold" / file.name, task)
-        predicted = _words(file, task)
-    if [len(labels) for labels in gold] != [len(labels) for labels in predicted]:
-        raise InputError(f"{file}: other sentences than in predictions/gold/{file.name}")
+        texts, gold = _words(run.path / "predictions" / "gold" / file.name, task)
+        texts_predicted, predicted = _words(file, task)
+        if texts != texts_predicted:
+            raise InputError(f"{file}: other sentences than in predictions/gold/{file.name}")
     of_entities = metric_of(results) is f1_of_counts
     counts_NK = _entity_counts(gold, predicted) if of_entities else _right(gold, predicted)
     found = float(metric_of(results)(counts_NK.sum(axis=0)))
@@ -64,7 +66,7 @@ def counts_of(run: RunRecord, language: str, seed: int) -> tuple[npt.NDArray[np.
             f"{file} gives {results['metric']} {found:.6f}, results.json says {written:.6f}; "
             "run its finetune again with --force"
         )
-    return counts_NK, hashlib.sha256(repr(gold).encode()).hexdigest()
+    return counts_NK, hashlib.sha256(repr((texts, gold)).encode()).hexdigest()
 
 
 def _right(gold: Sentences, predicted: Sentences) -> npt.NDArray[np.float64]:
@@ -86,25 +88,31 @@ def _entity_counts(gold: Sentences, predicted: Sentences) -> npt.NDArray[np.floa
     return np.array(list(counts()), np.float64)
 
 
-def _pairs(file: Path) -> tuple[Sentences, Sentences]:
+def _pairs(file: Path) -> tuple[Sentences, Sentences, Sentences]:
+    """Texts, gold labels and predicted labels."""
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-    for column in ("gold_label", "predicted_label"):
+    for column in (*_TEXTS, "gold_label", "predicted_label"):
         if rows and column not in rows[0]:
             raise InputError(f"{file}:1: no column {column}; run its finetune again")
-    return [[row["gold_label"]] for row in rows], [[row["predicted_label"]] for row in rows]
+    texts = [[row[column] for column in _TEXTS] for row in rows]
+    return texts, [[row["gold_label"]] for row in rows], [[row["predicted_label"]] for row in rows]
 
 
-def _words(file: Path, task: str) -> Sentences:
+def _words(file: Path, task: str) -> tuple[Sentences, Sentences]:
+    """Words and labels."""
     if not file.is_file():
         raise InputError(f"{file}: no such file; run its finetune again")
-    sentences: Sentences = []
+    form = 1 if file.suffix == ".conllu" else 0
+    words: Sentences = []
+    labels: Sentences = []
     for block in file.read_text(encoding="utf-8").strip("\n").split("\n\n"):
         lines = [line.split("\t") for line in block.split("\n") if not _is_comment(line)]
         if file.suffix == ".conllu":
             lines = [columns for columns in lines if columns[0].isdigit()]
-        sentences.append([_label(columns, file, task) for columns in lines])
-    return sentences
+        words.append([columns[form] for columns in lines])
+        labels.append([_label(columns, file, task) for columns in lines])
+    return words, labels
 
 
 def _is_comment(line: str) -> bool:

@@ -17,6 +17,9 @@ from bbert.report.records import RunRecord, is_number
 _REPRESENTATIONS = {"fine_tuned": "fine-tuned", "pretrained": "pretrained"}
 """As printed tables key them → as `bbert probe gap` calls them."""
 _MEAN_OF_LAYERS = "mean"
+_SEEDS_AVERAGED = 2
+"""Version of the results of `bbert probe gap` from which on a point is a pair of languages."""
+_OUTDATED = "{} counted every seed as a language: remove it and run the same command again"
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class ProbedCell:
 
     `values` is by seed of the whole chain, or a single one of all seeds together under None; `low`
     and `high` bound that one (95 %, bootstrap). `n` is what the value is of: sentences or pairs of
-    languages.
+    languages. `reason` says why there is no value.
     """
 
     row: str
@@ -34,6 +37,7 @@ class ProbedCell:
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    reason: str = "no probe has measured it"
 
     @property
     def mean(self) -> float | None:
@@ -89,9 +93,11 @@ def _correlation(printed: PublishedCell, probes: Sequence[RunRecord]) -> ProbedC
             continue
         for found in content["correlations"]:
             if (found["encoder"], found["layer"]) == (encoder, _MEAN_OF_LAYERS):
+                if content.get("version", 1) < _SEEDS_AVERAGED:
+                    return ProbedCell(row, printed, {}, reason=_OUTDATED.format(probe.name))
                 values: dict[int | None, float] = {}
                 if is_number(found["rho"]):
                     values[None] = found["rho"]
-                low, high = found["low"], found["high"]
-                return ProbedCell(row, printed, values, low, high, found["n"])
+                low, high, reason = found["low"], found["high"], found["reason"]
+                return ProbedCell(row, printed, values, low, high, found["n"], reason)
     return ProbedCell(row, printed, {})

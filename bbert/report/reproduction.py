@@ -107,8 +107,11 @@ def read_reproductions(file: Path, records: Sequence[RunRecord]) -> list[Reprodu
     content = read_json(file)
     if not isinstance(content.get("tables"), list):
         raise InputError(f"{file}: no plan of `bbert reproduce`; run that command again")
-    runs = {r.name: r for r in records if r.stage == "finetune"}
-    probes = {r.name: r for r in records if r.stage == "probe"}
+    failed = set(content.get("failed", ()))  # a run of before may stand in their place
+    runs, probes = (
+        {r.name: r for r in records if r.stage == stage and f"{stage}/{r.name}" not in failed}
+        for stage in ("finetune", "probe")
+    )
     reproductions = []
     for table in content["tables"]:
         missing = [key for key in _REQUIRED if key not in table]

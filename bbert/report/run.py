@@ -10,10 +10,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bbert import __version__
-from bbert.renewal import renewing
 from bbert.report.config import ReportConfig
 from bbert.report.latex import to_latex
 from bbert.report.layer_tables import tidy_probe_table
@@ -58,7 +58,8 @@ def run(config: ReportConfig) -> RunDirectory | DryRun:
         return DryRun(config, final, {**pages, "time": "a few seconds", "disk": "below 5 MB"})
     inputs = [file for record in records for file in record.files]
     inputs += [config.plan] if config.plan else []
-    with open_run("report", name, renewing(config, final, inputs), inputs) as report:
+    # A page only puts finished runs together: nothing is lost where those have changed.
+    with open_run("report", name, replace(config, renew=True), inputs) as report:
         if not report.up_to_date:
             comparison = _comparison(records, compared) if compared else None
             _write(report, f"bbert report: {name}", records, comparison, reproductions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +17,14 @@ from bbert.report.records import (
 from bbert.run_directory import STAGE_FOLDERS
 
 _MADE_FROM = {
-    "finetune": ("model", "pretrain"),
-    "pretrain": ("corpus", "corpus"),
-    "probe": ("model", "pretrain"),
+    "finetune": {"model": "pretrain"},
+    "pretrain": {"corpus": "corpus"},
+    "probe": {"model": "pretrain", "transfer": "finetune", "runs": "finetune"},
 }
-"""stage → (manifest key with the path of what it was made from, the stage of that)."""
+"""stage → manifest key with the path or paths of what it was made from → the stage of that."""
+_STAGES = {folder: stage for stage, folder in STAGE_FOLDERS.items()}
+_WEIGHTS = ("model", "model-best")
+"""Folders within a run."""
 _MOST_NAMES = 8
 """Runs that an error message lists."""
 
@@ -54,28 +57,59 @@ def select_runs(work: Path, names: Sequence[str]) -> list[RunRecord]:
     return records
 
 
-def upstream_path(record: RunRecord) -> Path | None:
-    """Folder of the run that `record` was made from; None for a corpus or an outside model."""
-    if record.stage not in _MADE_FROM:
-        return None
-    key, stage = _MADE_FROM[record.stage]
-    written = record.manifest.get(key)
-    if not isinstance(written, str) or not written:
-        return None
+def upstream_paths(record: RunRecord) -> dict[Path, str]:
+    """Folders of the runs that `record` was made from → their stages; none of a corpus or of an
+    outside model."""
+    found = {_folder(record, stage, written): stage for written, stage in _made_from(record)}
+    return {path: stage for path, stage in found.items() if path is not None}
+
+
+def upstream(record: RunRecord, records: Sequence[RunRecord]) -> RunRecord | None:
+    """The record among `records` that `record` was made from; the first where it is several."""
+    paths = upstream_paths(record)
+    return next((r for r in records if r.resolved in paths), None)
+
+
+def upstream_or_written(record: RunRecord, records: Sequence[RunRecord]) -> list[RunRecord | str]:
+    """Everything that `record` was made from: the one of `records`, or what its manifest says."""
+    known = {r.resolved: r for r in records}
+    found: dict[object, RunRecord | str] = {}
+    for written, stage in _made_from(record):
+        path = _folder(record, stage, written)
+        key = path or (stage, _run_of(written).name)
+        found[key] = written if path is None else known.get(path, written)
+    return list(found.values())
+
+
+def _made_from(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """(path or name, stage) of what `record` was made from, as its manifest says it."""
+    for key, stage in _MADE_FROM.get(record.stage, {}).items():
+        written = record.manifest.get(key)
+        for one in written if isinstance(written, list) else [written]:
+            if isinstance(one, str) and one:
+                yield one, stage
+    if record.stage == "probe":  # the probes that it read are among its inputs only
+        for entry in record.manifest.get("inputs") or []:
+            file = Path(str(entry.get("path")))
+            if file.name == "results.json" and (stage := _STAGES.get(file.parent.parent.name)):
+                yield str(file.parent), stage
+
+
+def _run_of(written: str) -> Path:
+    """The folder of a run, whose weights `written` may name."""
     folder = Path(written)
-    if stage == "pretrain" and folder.name == "model":  # the weights' folder within the run
-        folder = folder.parent
+    within = folder.name in _WEIGHTS and folder.parent.name not in _STAGES
+    return folder.parent if within else folder
+
+
+def _folder(record: RunRecord, stage: str, written: str) -> Path | None:
+    """The run that `written` names; None where there is none."""
+    folder = _run_of(written)
     moved = record.resolved.parent.parent / STAGE_FOLDERS[stage] / folder.name
     for candidate in (folder, moved):  # a work folder may have been moved as a whole
         if (candidate / "manifest.json").is_file():
             return candidate.resolve()
     return None
-
-
-def upstream(record: RunRecord, records: Sequence[RunRecord]) -> RunRecord | None:
-    """The record among `records` that `record` was made from."""
-    path = upstream_path(record)
-    return next((r for r in records if path is not None and r.resolved == path), None)
 
 
 def select_finished(work: Path, names: Sequence[str], further: Sequence[str]) -> list[RunRecord]:
@@ -109,11 +143,13 @@ def _all(work: Path) -> list[RunRecord]:
 def _named(work: Path, names: Sequence[str]) -> list[RunRecord]:
     found: dict[Path, RunRecord] = {}
     for name in names:
-        for path in _paths_of(work, name):
-            record: RunRecord | None = found.setdefault(path.resolve(), read_run(path))
-            while record is not None and (path_before := upstream_path(record)) is not None:
-                stage = _MADE_FROM[record.stage][1]
-                record = found.setdefault(path_before, read_run_or_problem(path_before, stage))
+        named = _paths_of(work, name)
+        waiting = [found.setdefault(path.resolve(), read_run(path)) for path in named]
+        while waiting:
+            for path, stage in upstream_paths(waiting.pop()).items():
+                if path not in found:
+                    found[path] = read_run_or_problem(path, stage)
+                    waiting.append(found[path])
     return list(found.values())
 
 
@@ -133,7 +169,7 @@ def _paths_of(work: Path, name: str) -> list[Path]:
         raise InputError(f"{name} is no complete run: it has no manifest.json")
     known = sorted(
         p.parent.name for folder in folders for p in folder.glob("*/manifest.json")
-        if p.parent.suffix != ".partial"
+        if p.parent.suffix != ".partial" and not p.parent.name.startswith(".")
     )  # fmt: skip
     shown = ", ".join(known[:_MOST_NAMES]) or "none"
     further = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table as RichTable
+from rich.text import Text
 
 _FRAME = 3
 """Columns of the terminal that a column's frame and padding take."""
@@ -17,7 +18,7 @@ _LONGEST_WORD = 24
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """Headings and cells as text; `numeric` columns are never broken.
+    """Headings and cells as text, shown as it is; `numeric` columns are never broken.
 
     Where not all columns fit, the first ones (up to the first number) are repeated in every part.
     """
@@ -59,12 +60,16 @@ class TerminalTable:
         return min(max(map(cell_len, words), default=0), _LONGEST_WORD)
 
     def _table(self, columns: Sequence[int], title: str, note: str) -> RichTable:
-        table = RichTable(title=title or None, caption=note or None, title_justify="left",
-                          caption_justify="left")  # fmt: skip
+        # As `Text`, in which "[a, b]" is no markup.
+        table = RichTable(
+            title=Text(title, "table.title") if title else None,
+            caption=Text(note, "table.caption") if note else None,
+            title_justify="left", caption_justify="left",
+        )  # fmt: skip
         for column in columns:
             justify = "right" if self.numeric[column] else "left"
-            table.add_column(self.headings[column], justify=justify, overflow="fold",
+            table.add_column(Text(self.headings[column]), justify=justify, overflow="fold",
                              min_width=self._least(column))  # fmt: skip
         for row, dim in zip(self.rows, self.dim, strict=True):
-            table.add_row(*(row[column] for column in columns), style="dim" if dim else None)
+            table.add_row(*(Text(row[column]) for column in columns), style="dim" if dim else None)
         return table

@@ -11,15 +11,12 @@ from itertools import groupby
 from typing import Any
 
 from bbert.finetune.contamination_notes import contamination_notes, not_checked
+from bbert.report.other_settings import settings_that_differ
 from bbert.report.records import RunRecord, is_number
 from bbert.report.select_runs import upstream
 from bbert.report.table import NOTHING, Cell, Column, Table, deviation, words
 
 _FUSION_ORDER = ("last", "dlfa", "dlfa-global", "dlfa-local", "scalar-mix", "mean", "concat")
-_SHOWN_ELSEWHERE = frozenset(
-    {"model", "task", "train_lang", "eval_langs", "fusion", "fusion_layer", "fusion_gate",
-     "fusion_pool", "random_init", "init", "head", "seed", "seeds", "data"}
-)  # fmt: skip
 _TASK_NAMES = {"ner": "Named entities", "xnli": "Inference (XNLI)", "pos": "Parts of speech",
                "pawsx": "Paraphrases (PAWS-X)", "parsing": "Parsing"}  # fmt: skip
 _UPPER = {"f1": "F1", "las": "LAS"}
@@ -126,7 +123,7 @@ def transfer_table(group: Sequence[RunRecord], number_in_page: int) -> Table:
     source = group[0].content["train_language"]
     targets = [language for language in languages if language != source]
     gaps = [t for t in targets if any(is_number(_gap(run, t)) for run in group)]
-    other = _settings_that_differ(group)
+    other = settings_that_differ(group)
     one_model = len({model_name(run) for run in group}) == 1
     columns = [Column("Fusion")]
     columns += [Column(language, numeric=True) for language in languages]
@@ -274,21 +271,3 @@ def _range(group: Sequence[RunRecord], language: str, key: str) -> Cell:
     if len(values) == 1:
         return Cell(shown[0], values[0])
     return Cell(f"{shown[0]} to {shown[-1]}", f"{values[0]} to {values[-1]}")
-
-
-def _settings_that_differ(group: Sequence[RunRecord]) -> dict[str, str]:
-    """run's anchor → the remaining options that are not the same in all runs of the group."""
-    keys = sorted({key for run in group for key in run.config} - _SHOWN_ELSEWHERE)
-    different = [key for key in keys if len({repr(run.config.get(key)) for run in group}) > 1]
-    return {run.anchor: _joined(run, different) for run in group} if different else {}
-
-
-def _joined(run: RunRecord, keys: Sequence[str]) -> str:
-    def shown() -> Iterator[str]:
-        for key in keys:
-            value = run.config.get(key)
-            if value is not None:
-                text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
-                yield f"{key.replace('_', '-')} {text}"
-
-    return ", ".join(shown())

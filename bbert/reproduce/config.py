@@ -38,7 +38,8 @@ class ReproduceConfig(StageConfig):
     """Run every command of the plan on its real files, but with few steps and examples and one
     seed, below WORK/rehearsal: what would fail after hours shows in minutes."""
     cores: int | None = field(default=None, metadata=EXECUTION)
-    """Processors to use; all without it."""
+    """Processors of this machine to use; without it all that this process may use, or as many as a
+    --profile of this machine says."""
     profile: Path | None = field(default=None, metadata=EXECUTION)
     """Snakemake profile of a cluster (pipelines/profiles has some)."""
     nodes: int = field(default=1, metadata=EXECUTION)

@@ -219,9 +219,9 @@ def probe_jobs(
     """
     jobs: list[Job] = []
     for wanted in recipe.probes:
-        own = ("probe", "model", "beside", "languages")
-        options = {key: value for key, value in wanted.items() if key not in own}
         kind = wanted["probe"]
+        told = ("probe", "model", "beside")
+        options = {key: value for key, value in wanted.items() if key not in told}
         runs = [job for runs in tuned.values() for job in runs]
         spoken = wanted.get("languages") or source_languages([job.options for job in runs])
         options |= files_of_probe(plan.scale, kind, spoken, data)
@@ -245,8 +245,10 @@ def probe_jobs(
             before = [model]
             given = {**options, "model": model.name, "seed": seed}
             if wanted.get("beside") == "transfer":
-                given["beside"] = [job.name for job in of_seed]
-                before += of_seed
+                first = next(iter(wanted.get("languages", ())), None)
+                own = [job for job in of_seed if first in (None, job.options["train_lang"])]
+                given["beside"] = [job.name for job in own]
+                before += own
             elif kind == "portrait":
                 before += [*of_seed, *jobs]
             jobs.append(

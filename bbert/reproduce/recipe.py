@@ -11,7 +11,7 @@ tested on itself left out; `train_as` is what the list is called. `printed_as` o
 fine-tuning says what else tells the printed cells of a test set from others (test set → keys);
 `en+hi` is learnt together, and a `train_set` (NAME=LANGUAGE:PATH) is called by its name.
 `probes:` of a table (or of a figure, which is a table without printed cells) are looks inside its
-models, one for every seed.
+models, one for every seed; `for:` repeats them as it does rows.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class TableRecipe:
 
     A probe is the options of one `bbert probe` command beside `probe` (which one) and, for those
     that run a model, `model` (one that the scale provides) and `beside: transfer` (the table's
-    fine-tunings of the same seed are measured too).
+    fine-tunings of the same seed are measured too; where `languages` are named, those from the
+    first of them).
     """
 
     paper: str
@@ -112,7 +113,11 @@ def _load(path: Path, scale: Scale) -> dict[str, TableRecipe]:
             for template in fill(table.get("rows", ()), variables)
             for row in _expanded(template, where)
         ]
-        probes = [_checked_probe(p, where) for p in fill(table.get("probes", ()), variables)]
+        probes = [
+            _checked_probe(probe, where)
+            for template in fill(table.get("probes", ()), variables)
+            for probe in _probes(template)
+        ]
         claims = [
             _checked_claim(claim, where) for claim in fill(table.get("claims", ()), variables)
         ]
@@ -141,6 +146,13 @@ def _expanded(template: Mapping[str, Any], where: str) -> Iterator[Row]:
             filled.get("relative_to", {}),
             filled.get("train_as"),
         )
+
+
+def _probes(template: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A probe for every combination of the variables of its `for:`."""
+    options = {key: value for key, value in template.items() if key != "for"}
+    for variables in _combinations(template.get("for", {})):
+        yield fill(options, variables)
 
 
 def _combinations(over: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

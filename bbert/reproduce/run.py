@@ -18,16 +18,17 @@ from bbert.reproduce.cost import Cost, cost_of, refuse_too_little_disk
 from bbert.reproduce.listing import listing
 from bbert.reproduce.missing_files import refuse_missing_data
 from bbert.reproduce.plan import Plan, make_plan
-from bbert.reproduce.profile import in_containers
+from bbert.reproduce.profile import in_containers, is_cluster
 from bbert.reproduce.recipe import TableRecipe, load_recipes
 from bbert.reproduce.rehearsal import FOLDER as REHEARSAL_FOLDER
 from bbert.reproduce.rehearsal import rehearsed
 from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
 from bbert.reproduce.workflow import run_workflow
-from bbert.reproduce.written_plan import log_of, write_plan
+from bbert.reproduce.written_plan import log_of, write_plan, write_tables
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory
 from bbert.stage_config import DryRun
+from bbert.usable_processors import usable_processors
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -82,8 +83,13 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
         return listing(chosen, scale, config.work, config.data)
     data = None if config.data is None else config.data.resolve()
     plan = make_plan(chosen, scale, data)
+    if config.cores and is_cluster(config.profile):
+        raise InputError(
+            f"--cores {config.cores} is of this machine, --profile {config.profile} of a cluster; "
+            "leave --cores out and set the jobs' processors in the profile"
+        )
     gpus = visible_gpus() if scale.gpu else 0
-    cores = config.cores or len(os.sched_getaffinity(0))
+    cores = config.cores or usable_processors()
     cost = cost_of(plan, config.work, gpus or cores)
     name = config.name or default_name(config)
     final = config.work / STAGE_FOLDERS["report"] / name
@@ -101,9 +107,11 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     layout = {"nodes": config.nodes, "tasks_per_node": config.tasks_per_node}
     written = write_plan(plan, config.work, name, threads, each, layout)
     failed = run_workflow(
-        plan, written, config.work, folder / "Snakefile", cores, gpus, config.profile, again
-    )
+        plan, written, config.work, folder / "Snakefile",
+        cores if config.profile is None else config.cores, gpus, config.profile, again,
+    )  # fmt: skip
     logs = {key: log for key in failed if (log := log_of(config.work, plan.jobs[key])).is_file()}
+    write_tables(plan, written.tables, failed)
     report = _report(config, name, written.tables, logs)
     return Reproduced(report, logs, num_waiting=len(failed) - len(logs))
 

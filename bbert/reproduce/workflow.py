@@ -41,7 +41,7 @@ def run_workflow(
     written: WrittenPlan,
     work: Path,
     snakefile: Path,
-    cores: int,
+    cores: int | None,
     gpus: int,
     profile: Path | None = None,
     again: Collection[Job] = (),
@@ -49,7 +49,7 @@ def run_workflow(
     """Run all jobs that are not done; returns the keys of those that did not come out.
 
     A run that was removed, or is among `again`, is made again. What was made from it is replaced
-    where it came out differently.
+    where it came out differently. With a `profile`, `cores` None is as many as it says.
 
     Raises:
         InputError: Snakemake is not installed, or another workflow works in this folder.
@@ -104,7 +104,7 @@ def _command(
     written: WrittenPlan,
     work: Path,
     snakefile: Path,
-    cores: int,
+    cores: int | None,
     gpus: int,
     profile: Path | None,
     program: str,
@@ -125,6 +125,7 @@ def _command(
         command += ["--max-jobs-per-timespan", "1000/3s"]
     else:
         command += ["--profile", str(profile.resolve())]
+        command += [] if cores is None else ["--cores", str(cores)]  # wins over the profile's
     return [
         *command, "--config", f"plan={written.jobs.resolve()}", f"work={work.resolve()}",
         f"bbert={program}",

@@ -12,7 +12,7 @@ A file is written only where its content changes: Snakemake runs anew what depen
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,14 +57,19 @@ def write_plan(
             "needs": list(job.needs),
             "threads": threads,
             "gpus": 0 if job.stage == "corpus" else gpus,
-            "stands": _stands(work, job),
         }
         for job in plan.jobs.values()
     }
     written = WrittenPlan(folder / f"{name}.json", folder / f"{name}.jobs.json")
-    write_file(written.tables, _json({"tables": plan.tables}))
+    write_tables(plan, written.tables)
     write_file(written.jobs, _json({"jobs": jobs, **(layout or {})}))
     return written
+
+
+def write_tables(plan: Plan, path: Path, failed: Sequence[str] = ()) -> None:
+    """Write what the report reads; `failed` are the keys of runs that a report does without, though
+    one of before may stand."""
+    write_file(path, _json({"tables": plan.tables, "failed": sorted(failed)}))
 
 
 def is_done(work: Path, job: Job) -> bool:
@@ -92,12 +97,6 @@ def forget(work: Path, jobs: Iterable[Job]) -> None:
 def log_of(work: Path, job: Job) -> Path:
     """What the job's command printed."""
     return work / "logs" / job.stage / f"{job.name}.log"
-
-
-def _stands(work: Path, job: Job) -> bool:
-    """Whether there is a run of that name, complete or begun, which may be of other inputs."""
-    folder = work / STAGE_FOLDERS[job.stage]
-    return is_done(work, job) or (folder / f"{job.name}.partial").is_dir()
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import tyro
 
+from bbert.stage_config import Switch
+
 
 @dataclass(frozen=True)
 class SampleConfig:
@@ -16,6 +18,10 @@ class SampleConfig:
     """Folder to write; laid out like real data."""
     seed: int = 0
     """Seed of every random choice."""
+    quiet: Switch = False
+    """Only errors and the final result."""
+    debug: Switch = False
+    """Show the traceback of an error."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:

@@ -21,6 +21,8 @@ LABELS = ("entailment", "neutral", "contradiction")
 FRAMES = Draw(
     ("transitive", "intransitive", "transfer", "dwell", "motion"), (0.45, 0.2, 0.1, 0.12, 0.13)
 )
+TIMES_WITHOUT_VERB = tuple(time for time in world.TIMES if time != "always")
+"""English and Russian put "always" before a verb: they could not say it of a property."""
 TRIES = 8
 
 
@@ -80,7 +82,8 @@ def enriched(narrator: Narrator, clause: Clause) -> Clause:
         place = narrator.definite(narrator.fill(("city", "building"), clause.verb + " at"))
         return clause._replace(relation="in", place=place)
     if not clause.time and not clause.manner:
-        return clause._replace(time=zipf(world.TIMES, clause.verb)(narrator.random))
+        times = world.TIMES if clause.verb else TIMES_WITHOUT_VERB
+        return clause._replace(time=zipf(times, clause.verb)(narrator.random))
     return clause
 
 
@@ -140,9 +143,7 @@ def neutral(narrator: Narrator, clause: Clause) -> Clause | None:
     kind = narrator.random.randrange(3)
     if kind == 0 and clause.frame in ("transitive", "transfer"):
         other = narrator.of_frame(clause.frame, clause.subject, clause.verb)
-        heads = {phrase.head for phrase in (clause.object, clause.second_object) if phrase}
-        assert other.object
-        if other.object.head in heads or other.speaker:
+        if other.speaker or _objects(clause) & _objects(other):
             return None
         return other._replace(negated=narrator.chance(0.2))
     if kind == 1 and clause.negated:
@@ -154,4 +155,15 @@ def neutral(narrator: Narrator, clause: Clause) -> Clause | None:
     other = narrator.of_frame(narrator.frames(narrator.random), clause.subject)
     if other.speaker or (other.frame, other.verb) == (clause.frame, clause.verb):
         return None
+    if other.frame == "location" and clause.place:  # who eats in Paris is in Paris
+        return None
+    described = clause.subject.adjective  # the black cat is black, and is not white
+    if described and other.adjective in (described, world.ANTONYM.get(described)):
+        return None
     return other._replace(negated=narrator.chance(0.2))
+
+
+def _objects(clause: Clause) -> set[str]:
+    """The nouns and names of the objects: "Anna Smith", "Anna" and "Smith" may be one person."""
+    phrases = (clause.object, clause.second_object)
+    return {word for phrase in phrases if phrase for word in (phrase.head, phrase.surname) if word}

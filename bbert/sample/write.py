@@ -31,7 +31,7 @@ from bbert.sample.narrator import Narrator
 from bbert.sample.sentence import Sentence
 from bbert.sample.tagged import write_ner, write_pos
 
-VERSION = 3  # of the world: raised with every change of what is written
+VERSION = 4  # of the world: raised with every change of what is written
 RECORD = "sample.json"
 DUMP_SENTENCES = {
     "en": 24_000,
@@ -50,20 +50,17 @@ def write_sample(directory: Path, seed: int = 0) -> bool:
     """Write the sample of `seed` to `directory`, unless it is there already; returns whether it was
     written.
 
-    Raises: InputError: `directory` exists and holds something else than a sample of this seed and
-    version.
+    Raises:
+        InputError: `directory` holds something else than a sample of this seed and version, or is
+            the current folder or one above it, which cannot be replaced.
     """
-    directory = Path(directory)
+    directory = Path(directory).resolve()
+    if _is_there(directory, seed):  # said before a lock is left beside a folder that is refused
+        return False
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.with_name(f".{directory.name}.lock")):
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            record = _read_record(directory)
-            if record.get("seed") == seed and record.get("version") == VERSION:
-                return False
-            raise InputError(
-                f"{directory} does not hold the sample of seed {seed}, version {VERSION}\n"
-                "give another folder, or delete this one"
-            )
+        if _is_there(directory, seed):
+            return False
         partial = directory.with_name(directory.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
@@ -72,6 +69,26 @@ def write_sample(directory: Path, seed: int = 0) -> bool:
             directory.rmdir()
         os.replace(partial, directory)
     return True
+
+
+def _is_there(directory: Path, seed: int) -> bool:
+    """Whether the sample of `seed` is there; raises InputError where it cannot be written."""
+    record = _read_record(directory)
+    version = record.get("version")
+    if (record.get("seed"), version) == (seed, VERSION):
+        return True
+    if Path.cwd().is_relative_to(directory):
+        raise InputError(
+            f"{directory} is the current folder or one above it; name a folder of its own, such as "
+            "sample"
+        )
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        older = f"; it holds version {version}" if version not in (None, VERSION) else ""
+        raise InputError(
+            f"{directory} does not hold the sample of seed {seed}, version {VERSION}{older}\n"
+            "give another folder, or delete this one"
+        )
+    return False
 
 
 def _write(folder: Path, seed: int) -> None:

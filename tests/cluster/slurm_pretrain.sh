@@ -4,8 +4,8 @@
 #     tests/cluster/slurm.sh tests/cluster/slurm_pretrain.sh
 #
 # Compares the losses with those of one process; then signals a running job as Slurm does before its
-# time is over, and sees that it saves, is put back in the queue and can go on. Not a part of
-# `make test`.
+# time is over, and fails where it does not save, is not put back in the queue or does not go on. Not a
+# part of `make test`.
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
@@ -40,16 +40,36 @@ python tests/cluster/compare_losses.py "$work/models" slurm
 
 number=$(sbatch --parsable "${job[@]}" "${options[@]}" --name signal --steps 1000000 --save-every 20)
 checkpoints=$work/models/signal.partial/checkpoints
+fail() {
+    echo "signal: $1; the job is now '$(state "$number")'" >&2
+    tail -n 20 "$folder/job.log" >&2
+    scancel "$number"
+    exit 1
+}
 for _ in $(seq 600); do
     if [ -e "$checkpoints/latest" ]; then break; fi
     sleep 0.1
 done
+if [ ! -e "$checkpoints/latest" ]; then fail "no checkpoint to go on from"; fi
 began=$SECONDS
 scancel --signal=TERM "$number"
-for _ in $(seq 300); do
-    if [ "$(state "$number")" != RUNNING ]; then break; fi
+for _ in $(seq 600); do
+    if [ "$(state "$number")" = PENDING ]; then break; fi
     sleep 0.1
 done
-echo "signal: after $((SECONDS - began)) s: $(grep 'stopped by' "$folder/job.log")"
-echo "signal: the job is now $(state "$number"), checkpoint $(cat "$checkpoints/latest")"
+stopped=$(grep -m 1 'stopped by' "$folder/job.log") || fail "the job does not say that it was stopped"
+echo "signal: after $((SECONDS - began)) s: $stopped"
+if [[ $stopped != *"goes on from there"* ]]; then fail "the last step was not saved"; fi
+if [ "$(state "$number")" != PENDING ]; then fail "not put back in the queue"; fi
+saved=$(cat "$checkpoints/latest")
+echo "signal: the job waits in the queue again, checkpoint $saved"
+scontrol update JobId="$number" StartTime=now # else it waits two minutes, as every job put back does
+for _ in $(seq 1800); do
+    if grep -q 'going on from step' "$folder/job.log"; then break; fi
+    sleep 0.1
+done
+if ! grep 'going on from step' "$folder/job.log" | grep -qF "/$saved)"; then
+    fail "it does not go on from $saved"
+fi
+echo "signal: the job goes on from $saved"
 scancel "$number"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -210,6 +211,10 @@ def test_a_dry_run_counts_the_features(bert: Path, ner_data: Path, work: Path, c
              "--train-lang", "en", "--head", "bilstm-crf", "--dry-run"]  # fmt: skip
     assert main(typed) == 0
     assert "features: about" in capsys.readouterr().out
+    assert main([*typed, "--random-init", "none/1"]) == 0
+    shown = capsys.readouterr().out
+    assert "features: at most about" in shown
+    assert re.search(r"# time: at most about [\d.,]+ min on this machine, all runs together", shown)
     assert not work.exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -99,6 +100,42 @@ def test_a_sweep_over_fusion_layers_gives_the_runs_one_would_get_alone(
     assert finetune(tmp_path, *typed, "--fusion-layer", "1-2", "--name", "sweep") == 0
     assert (tmp_path / "transfer" / "sweep-1" / "manifest.json").stat().st_mtime_ns == before
     assert len(loads) == 2  # only for "alone": what is up to date reads nothing
+
+
+def test_a_dry_run_of_a_grid_adds_its_cells_up(
+    bert: Path, ner_data: Path, tmp_path: Path, capsys, monkeypatch
+):
+    from bbert.finetune import estimate
+
+    reads: list[object] = []
+    read = estimate.read_evaluation_set
+    monkeypatch.setattr(estimate, "_operations_per_second", lambda: 1e4)
+    monkeypatch.setattr(estimate, "read_evaluation_set", lambda *a: reads.append(a[1]) or read(*a))
+    typed = ["--model", str(bert), "--data", str(ner_data), "--train-lang", "en", "--eval-langs",
+             "en", "es", "--fusion", "dlfa", "--dry-run"]  # fmt: skip
+
+    def planned(*more: str) -> str:
+        assert finetune(tmp_path, *typed, *more) == 0
+        return capsys.readouterr().out
+
+    def number(quantity: str, shown: str) -> float:
+        found = re.search(rf"^# {quantity}: about ([\d.,]+) ", shown, re.MULTILINE)
+        return float(found.group(1).replace(",", ""))
+
+    alone = planned("--fusion-layer", "1")
+    assert number("time", alone) > 10
+    reads.clear()
+    sweep = planned("--fusion-layer", "1-2", "--name", "sweep")
+    assert len(reads) == 3  # what cells share is read once: training, en and es
+    assert "# runs: 2: sweep-1, sweep-2\n" in sweep
+    assert number("time", sweep) == pytest.approx(2 * number("time", alone), rel=0.01)
+    assert number("disk", sweep) == pytest.approx(2 * number("disk", alone), abs=1)
+    assert number("memory", sweep) == number("memory", alone)
+    for resolved in ("fusion_layer: 1-2", "name: sweep", "learning_rate: 0.003", "seeds: 1"):
+        assert f"\n{resolved}\n" in sweep
+    drawn = planned("--fusion-layer", "1", "--random-init", "none/1", "--init", "torch")
+    assert "\ninit: torch\n" in drawn
+    assert not (tmp_path / "transfer").exists()
 
 
 def test_a_layer_beyond_the_depth_stops_a_sweep_before_it_starts(

@@ -58,7 +58,7 @@ def test_without_a_name_all_treebanks_are_read(treebanks: Path, bert: Path):
 
 
 def test_a_treebank_that_is_not_there_is_refused_with_what_is(treebanks: Path, bert: Path):
-    with pytest.raises(InputError, match="language 'en_gum'") as error:
+    with pytest.raises(InputError, match=r"no en_gum-ud-train\.conllu there") as error:
         files(treebanks, bert, "--train-treebank", "gum")
     assert "en_ewt-ud-train.conllu" in str(error.value)
 
@@ -68,6 +68,8 @@ def test_a_treebank_that_is_not_there_is_refused_with_what_is(treebanks: Path, b
     [
         (["--task", "ner", "--eval-treebank", "pud"], "is an option of task pos, parsing"),
         (["--task", "pos", "--train-treebank", "EWT!"], "give a treebank's code"),
+        (["--task", "pos", "--eval-treebank", "enfake=pud"], "its files are those of en; give en="),
+        (["--task", "pos", "--eval-treebank", "sp=gsd"], "language 'sp' is unknown"),
         (["--task", "pos", "--train-treebank", "ewt", "--train-set", "a=en:b"],
          "leave --train-treebank out"),
     ],

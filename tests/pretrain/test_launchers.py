@@ -218,8 +218,35 @@ def test_the_first_error_of_the_workers_is_raised(
     monkeypatch.setattr(launch_module, "_worker_command", lambda: [sys.executable, str(stub)])
     monkeypatch.setenv("REPORTS", json.dumps(reports))
     with pytest.raises(error) as caught:
-        launch_module.run_workers(PretrainConfig(), 2)
+        launch_module.run_workers(PretrainConfig(), 2, 64)
     assert message in str(caught.value)
+
+
+SHOW_THREADS = """
+import os, pathlib
+shown = pathlib.Path(os.environ["SHOWN"]) / os.environ["RANK"]
+shown.write_text(os.environ["OMP_NUM_THREADS"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("hidden", "given", "threads"), [(64, None, "1"), (128, None, "3"), (128, "5", "5")]
+)
+def test_the_processors_are_shared_out_among_the_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden: int, given: str | None, threads: str
+):
+    """Those that this process may use; a small model has one thread as it has alone."""
+    stub = tmp_path / "stub.py"
+    stub.write_text(SHOW_THREADS)
+    monkeypatch.setattr(launch_module, "_worker_command", lambda: [sys.executable, str(stub)])
+    monkeypatch.setattr(launch_module, "usable_processors", lambda: 7)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setenv("SHOWN", str(tmp_path))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    launch_module.run_workers(PretrainConfig(), 2, hidden)
+    assert [(tmp_path / rank).read_text() for rank in "01"] == [threads] * 2
 
 
 def children(pid: int | None) -> list[int]:

@@ -55,6 +55,11 @@ def test_columns_of_a_tsv(tmp_path):
     files = parse_files([str(path)])
     text = read_parallel(files)
     assert text.languages == ("en", "es", "hi")
+    chosen = text.of(["hi", "en"])
+    assert chosen.languages == ("hi", "en")
+    assert chosen.sentences["en"] == text.sentences["en"]
+    with pytest.raises(InputError, match="--languages fr: the parallel text is in en, es, hi"):
+        text.of(["en", "fr"])
     assert text.sentences["hi"] == ["ek", "do"]
 
 

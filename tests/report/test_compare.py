@@ -121,6 +121,42 @@ def test_other_test_sentences_are_refused(made, work: Path):
         row_of(work, "one", "other")
 
 
+def test_equal_labels_of_other_words_are_other_sentences(made, work: Path):
+    ner_run(made, work, "one", 0.0)
+    other = ner_run(made, work, "other", 0.0)
+    assert row_of(work, "one", "other")["n"] == NUM_SENTENCES
+    for file in (other / "predictions").rglob("en.conll"):
+        file.write_text(file.read_text().replace("#1\t", "word\t"))
+    with pytest.raises(InputError, match="other examples of en"):
+        row_of(work, "one", "other")
+    file.write_text(file.read_text().replace("word\t", "#1\t"))
+    with pytest.raises(InputError, match="other sentences than in predictions/gold"):
+        row_of(work, "one", "other")
+
+
+@pytest.mark.parametrize("task", ["xnli", "pos"])
+def test_equal_labels_of_other_texts_are_other_sentences(made, work: Path, task: str):
+    """The labels of the sample's pairs take turns, whatever its seed."""
+    for name, text in (("one", "It rains"), ("other", "It snows")):
+        run = made.transfer(
+            work, work / "models" / "m", name, {"en": [1.0]}, task=task, metric="accuracy",
+            predictions={"0": "predictions"},
+        )  # fmt: skip
+        gold = run / "predictions" / "gold"
+        gold.mkdir(parents=True)
+        if task == "xnli":
+            head = "language\tsentence1\tsentence2\tgold_label\tpredicted_label\n"
+            row = f"en\tHear!\t{text}\tneutral\tneutral\n"
+            (run / "predictions" / "en.tsv").write_text(head + row)
+            continue
+        words = zip(text.split(), ("PRON", "VERB"), strict=True)
+        lines = [f"{i}\t{word}\t_\t{tag}\t_" for i, (word, tag) in enumerate(words, start=1)]
+        for folder in (gold, gold.parent):
+            (folder / "en.conllu").write_text(f"# text = {text}\n" + "\n".join(lines) + "\n\n")
+    with pytest.raises(InputError, match="other examples of en"):
+        row_of(work, "one", "other")
+
+
 def test_pairs_have_mcnemar_and_words_of_trees_are_read(made, work: Path):
     rng = np.random.default_rng(3)
     gold = [["neutral"] if x else ["entailment"] for x in rng.random(200) < 0.5]

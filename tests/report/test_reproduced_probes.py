@@ -55,17 +55,30 @@ def test_a_cosine_is_the_mean_over_the_pairs_of_the_source():
 
 def test_a_correlation_is_that_of_the_mean_of_the_layers():
     def correlation(encoder: str, layer: int | str, rho: float | None) -> dict:
-        return {"encoder": encoder, "layer": layer, "rho": rho, "low": -0.9, "high": 0.2, "n": 17}
+        return {
+            "encoder": encoder,
+            "layer": layer,
+            "rho": rho,
+            "low": -0.9,
+            "high": 0.2,
+            "n": 17,
+            "reason": "" if rho else "all the same",
+        }
 
     found = [correlation("fine-tuned", 3, -0.1), correlation("fine-tuned", "mean", -0.7),
              correlation("pretrained", "mean", None)]  # fmt: skip
-    probes = [probe("g", probe="gap", task="parsing", seed=0, correlations=found)]
+    probes = [probe("g", probe="gap", task="parsing", version=2, seed=0, correlations=found)]
     cells = {(c.printed.task, c.printed.condition["representation"]): c
              for c in probed_cells(table(), published("muller2021", "4"), probes)}  # fmt: skip
     tuned = cells["parsing", "fine_tuned"]
     assert (tuned.mean, tuned.low, tuned.high, tuned.n) == (-0.7, -0.9, 0.2, 17)
     assert cells["parsing", "pretrained"].values == {}
+    assert cells["parsing", "pretrained"].reason == "all the same"
     assert cells["ner", "fine_tuned"].values == {}
+    del probes[0].content["version"]  # every seed was a point
+    outdated = next(iter(probed_cells(table(), published("muller2021", "4"), probes)))
+    assert outdated.values == {}
+    assert outdated.reason.startswith("g counted every seed as a language")
 
 
 def test_they_stand_on_the_page_with_seeds_and_intervals():

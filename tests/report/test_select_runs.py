@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bbert.errors import InputError
+from bbert.report.page import provenance
 from bbert.report.records import read_run
-from bbert.report.select_runs import select_runs, upstream
+from bbert.report.select_runs import select_runs, upstream, upstream_or_written
 
 
 def names(records) -> list[str]:
@@ -37,6 +38,34 @@ def test_a_moved_work_folder_keeps_its_links(laboratory: Path, tmp_path: Path):
     moved = tmp_path / "elsewhere"
     shutil.move(laboratory, moved)
     assert len(select_runs(moved, ("ner-dlfa",))) == 3
+
+
+def test_a_probe_brings_the_runs_that_it_read(laboratory: Path, made):
+    def probe(name: str, **manifest) -> list[str]:
+        folder = made.probe(laboratory, name, [0.5])
+        file = folder / "manifest.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | manifest))
+        records = select_runs(laboratory, (name,))
+        (record,) = (r for r in records if r.name == name)
+        made_from = upstream_or_written(record, records)
+        shown = provenance(record, records, laboratory / "reports" / "r").facts
+        anchors = [anchor for what, _, anchor in shown if what == "made from"]
+        assert anchors == ["" if isinstance(one, str) else one.anchor for one in made_from]
+        return names(records)
+
+    transfer, model = laboratory / "transfer", "sample-enfake-en-depth3"
+    before = ["sample-enfake-en", model]
+    assert probe("of-model", model=str(laboratory / "models" / model / "model-best")) == [
+        *before, "of-model",
+    ]  # fmt: skip
+    tuned = str(transfer / "ner-last" / "model")
+    assert probe("of-transfer", transfer=tuned) == [*before, "ner-last", "of-transfer"]
+    runs = [str(transfer / name) for name in ("ner-dlfa", "ner-last", "removed")]
+    read = [*runs[:2], str(laboratory / "probes" / "of-transfer")]
+    inputs = [{"path": f"{run}/results.json", "sha256": "ab" * 32} for run in read]
+    assert sorted(probe("gap", runs=runs, inputs=inputs)) == sorted(
+        [*before, "ner-dlfa", "ner-last", "of-transfer", "gap"]
+    )
 
 
 def test_a_model_from_elsewhere_has_no_run(laboratory: Path):
@@ -116,8 +145,11 @@ def test_incomplete_unknown_and_foreign_names(laboratory: Path):
     (laboratory / "models" / "slow.partial").mkdir()
     with pytest.raises(InputError, match="not complete; run its command again"):
         select_runs(laboratory, ("slow",))
-    with pytest.raises(InputError, match=r"'nonsense'.*there: .*ner-dlfa"):
+    replaced = laboratory / "transfer" / ".ner-last.replaced"  # of a --force that was killed
+    shutil.copytree(laboratory / "transfer" / "ner-last", replaced)
+    with pytest.raises(InputError, match=r"'nonsense'.*there: .*ner-dlfa") as error:
         select_runs(laboratory, ("nonsense",))
+    assert "replaced" not in str(error.value)
     with pytest.raises(InputError, match=r"has no manifest\.json"):
         select_runs(laboratory, (str(laboratory),))
     report = laboratory / "reports" / "all"

@@ -33,3 +33,18 @@ def test_a_table_that_fits_is_one():
     table = TerminalTable("T", "", ["a", "b"], [False, True], [["x", "1"]], [True])
     assert printed(table, 80).count("┏") == 1
     assert printed(TerminalTable("T", "", ["a"], [False], [], []), 80).count("┏") == 1
+
+
+def test_square_brackets_and_colons_are_text():
+    shown = "pieces [run-a, run-b] of [/x] [bold] :smile:"
+    table = TerminalTable(shown, shown, [shown], [False], [[shown]], [False])
+    words = " ".join(printed(table, 200).replace("┃", " ").replace("│", " ").split())
+    assert words.count(shown) == 4, "title, heading, cell and caption"
+
+
+def test_title_and_caption_keep_their_styles():
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, force_terminal=True, color_system="standard")
+    console.print(TerminalTable("a title", "a note", ["a heading"], [False], [["x"]], [True]))
+    assert "\x1b[3ma title" in stream.getvalue()
+    assert "\x1b[2;3ma note" in stream.getvalue()

@@ -38,7 +38,7 @@ stage = sys.argv[1]
 work = Path(sys.argv[sys.argv.index("--work") + 1])
 options = yaml.safe_load(Path(sys.argv[sys.argv.index("--config") + 1]).read_text())
 made_from = work / options["made_from"]
-config = StageConfig(work=work, name=options["name"], force="--force" in sys.argv)
+config = StageConfig(work=work, name=options["name"], renew="--renew" in sys.argv)
 try:
     with open_run(stage, config.name, config, [made_from]) as run:
         if not run.up_to_date:

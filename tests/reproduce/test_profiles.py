@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from bbert import usable_processors
+from bbert.cli import main
 from bbert.errors import InputError
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.profile import in_containers, is_cluster
@@ -91,6 +94,34 @@ def test_a_container_calls_its_own_bbert_and_reads_only_the_work_folder(tmp_path
         path = word.partition("=")[2] or word
         if path.startswith("/") and path != str(profile):
             assert Path(path).is_relative_to(work), path
+
+
+@pytest.mark.parametrize(("cores", "told"), [(3, ["--cores", "3"]), (None, [])])
+def test_typed_cores_win_over_a_profile_of_this_machine(tmp_path, cores, told):
+    written = WrittenPlan(tmp_path / "x.json", tmp_path / "x.jobs.json")
+    profile = PROFILES / "workstation"
+    command = _command(written, tmp_path, tmp_path / "S", cores, 0, profile, "bbert", False)
+    after = command[command.index("--profile") + 2 : command.index("--config")]
+    assert list(after) == told
+
+
+@pytest.mark.parametrize("profile", ["slurm", "kubernetes"])
+def test_cores_of_a_cluster_are_refused(tmp_path, capsys, profile):
+    path = str(PROFILES / profile)
+    command = ["reproduce", "k2020", "--table", "11", "--work", str(tmp_path / "w")]
+    assert main([*command, "--profile", path, "--cores", "2"]) == 2
+    assert f"--cores 2 is of this machine, --profile {path} of a cluster" in capsys.readouterr().err
+    assert not (tmp_path / "w").exists()
+
+
+def test_the_quota_of_a_container_bounds_the_processors(tmp_path, monkeypatch):
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    monkeypatch.setattr(usable_processors, "CPU_MAX", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(64), raising=False)
+    config = ReproduceConfig(paper="k2020", table=("11",), work=tmp_path / "w", dry_run=True)
+    planned = [run(replace(config, cores=cores)) for cores in (None, 1, 64)]
+    times = [one.estimates["time"] for one in planned]
+    assert times[0] == times[1] != times[2]
 
 
 def test_several_processes_in_containers_are_refused_before_anything_is_written(tmp_path):

@@ -132,7 +132,7 @@ def test_probes_wait_for_what_they_look_at():
     recipe = RECIPES["muller2021"]["4"]
     jobs = make_plan([recipe], SAMPLE, None).jobs
     similarity = [job for job in jobs.values() if job.probe == "cka"]
-    assert len(similarity) == len(SAMPLE.seeds)
+    assert len(similarity) == 4 * len(SAMPLE.seeds)
     for job in similarity:
         tuned = [key.split("/")[1] for key in job.needs if key[:9] == "finetune/"]
         assert len(tuned) == 3
@@ -197,6 +197,47 @@ def test_a_mean_over_training_languages_leaves_out_the_language_itself():
     filled = _filled(table, runs, Path("plans"))
     (same,) = [c for c in filled.cells if (c.train, c.test) == ("group_svo", "group_svo")]
     assert len(same.values) == len(SAMPLE.seeds) - 1, "a seed without all its runs does not count"
+
+
+def test_a_similarity_of_languages_is_measured_in_the_models_of_the_first():
+    """Four sources: each has a probe of its own, beside the fine-tunings from it."""
+    plan = make_plan([RECIPES["muller2021"]["4"]], SAMPLE, None)
+    similar = [job for job in plan.jobs.values() if job.probe == "cka"]
+    assert len(similar) == 4 * len(SAMPLE.seeds)
+    for job in similar:
+        first = job.options["languages"][0]
+        beside = [plan.jobs[f"finetune/{name}"].options for name in job.options["beside"]]
+        assert [options["train_lang"] for options in beside] == [first] * 3
+        assert {options["seed"] for options in beside} == {job.options["seed"]}
+    (gap,) = [
+        job for job in plan.jobs.values() if job.name.startswith("gap") and "-ner-" in job.name
+    ]
+    assert len(gap.options["runs"]) == 4 * len(SAMPLE.seeds)
+    published_pairs = AS_PUBLISHED["muller2021"]["4"].probes[0]["languages"]
+    assert published_pairs[0] == "en"
+    assert len(published_pairs) == 17
+
+
+def test_cosines_are_those_of_english_with_the_others():
+    for recipe in (RECIPES["chen2022"]["6"], AS_PUBLISHED["chen2022"]["6"]):
+        (probe,) = recipe.probes
+        assert probe["languages"][0] == "en"
+
+
+def test_a_failed_run_of_before_fills_no_cell(tmp_path):
+    from bbert.report.reproduction import read_reproductions
+    from bbert.reproduce.written_plan import write_tables
+
+    plan = make_plan([RECIPES["k2020"]["11"]], SAMPLE, None)
+    name = plan.tables[0]["cells"][0]["runs"][0]
+    tests = plan.jobs[f"finetune/{name}"].options["eval_langs"]
+    record = _record(name, {test: _results([0.5, 0.5, 0.5]) for test in tests})
+    file = tmp_path / "plans" / "plan.json"
+    (tmp_path / "plans").mkdir()
+    for failed, num_values in (((), 3), ((f"finetune/{name}",), 0)):
+        write_tables(plan, file, failed)
+        (table,) = read_reproductions(file, [record])
+        assert len(table.cells[0].values) == num_values
 
 
 def _of_one_cell(score="", relative_to=None):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from random import Random
 
-from bbert.sample import pawsx
+import pytest
+
+from bbert.sample import pawsx, world
 from bbert.sample.clause import TASK_PARTS, Clause, NounPhrase
-from bbert.sample.inference import contrary, entailed, triples
+from bbert.sample.inference import Pair, contrary, enriched, entailed, triples
+from bbert.sample.languages import GRAMMARS
 from bbert.sample.narrator import Narrator
 
 DOG = NounPhrase("noun", "dog", "black")
@@ -48,8 +52,6 @@ def test_every_premise_has_three_labels_and_its_part() -> None:
 
 
 def test_paraphrases_keep_their_words() -> None:
-    from bbert.sample.languages import GRAMMARS
-
     items = list(pawsx.pairs(Narrator(Random(3), "test"), 200))
     assert sum(item.label for item in items) == 100
     for item in items:
@@ -60,3 +62,67 @@ def test_paraphrases_keep_their_words() -> None:
                 for c in (item.first, item.second)
             )
             assert first == second
+
+
+@pytest.fixture(scope="module")
+def many() -> list[Pair]:
+    narrator = Narrator(Random(5), "train")
+    return list(chain.from_iterable(triples(narrator, 1_500)))
+
+
+def test_no_pair_is_one_sentence_twice_in_any_language(many: list[Pair]) -> None:
+    """Nor do the two mean the same: what every language says of them differs."""
+    for grammar in GRAMMARS.values():
+        for premise, hypothesis, _ in many:
+            assert grammar.tell(premise).text() != grammar.tell(hypothesis).text()
+    assert all(pair.premise.key() != pair.hypothesis.key() for pair in many)
+
+
+def wrongly_neutral(premise: Clause, hypothesis: Clause) -> str:
+    """What the premise says about the hypothesis, by facts of this test's own; "" for nothing."""
+    subject = premise.subject
+    assert (subject.head, subject.surname) == (hypothesis.subject.head, hypothesis.subject.surname)
+    known = {subject.adjective, premise.adjective} - {""}
+    known |= {world.ANTONYM[adjective] for adjective in known if adjective in world.ANTONYM}
+    told_again = premise._replace(time=hypothesis.time) == hypothesis  # "is young now"
+    if hypothesis.frame == "property" and hypothesis.adjective in known and not told_again:
+        return "a property that the premise gives or excludes"
+    if hypothesis.frame == "location" and premise.place:
+        return "a place beside a place"
+    if (premise.frame, premise.verb) == (hypothesis.frame, hypothesis.verb):
+        before, after = (
+            {word for p in (c.object, c.second_object) if p for word in (p.head, p.surname) if word}
+            for c in (premise, hypothesis)
+        )
+        if before != after and before & after:
+            return "an object of the premise among others"
+    return ""
+
+
+def test_what_is_neutral_neither_follows_nor_contradicts(many: list[Pair]) -> None:
+    neutral = [pair for pair in many if pair.label == "neutral"]
+    assert len(neutral) == 1_500
+    wrong = [
+        (why, GRAMMARS["en"].tell(pair.premise).text(), GRAMMARS["en"].tell(pair.hypothesis).text())
+        for pair in neutral
+        if (why := wrongly_neutral(pair.premise, pair.hypothesis))
+    ]
+    assert wrong == []
+
+
+def test_neutral_pairs_are_of_every_kind(many: list[Pair]) -> None:
+    """What was wrong in some of them is not lost in all."""
+    hypotheses = [pair.hypothesis for pair in many if pair.label == "neutral"]
+    kinds = {hypothesis.frame for hypothesis in hypotheses}
+    assert kinds >= {"transitive", "intransitive", "transfer", "dwell", "motion", "property",
+                     "location"}  # fmt: skip
+    assert any(hypothesis.second_object for hypothesis in hypotheses)
+    assert any(h.frame == "property" and h.time for h in hypotheses)
+
+
+def test_always_is_said_with_a_verb_alone() -> None:
+    narrator = Narrator(Random(0), "test")
+    young = Clause("property", NounPhrase("noun", "sister"), adjective="young", very=True)
+    assert {enriched(narrator, young).time for _ in range(60)} == {"today", "now"}
+    assert {enriched(narrator, RUNS._replace(time="", manner="", place=DOG)).time
+            for _ in range(2_000)} == set(world.TIMES)  # fmt: skip

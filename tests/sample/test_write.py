@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import csv
+import errno
 import hashlib
 import importlib.util
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from bbert.cli import main
 from bbert.errors import InputError
 from bbert.sample import write
 from bbert.sample.code_switching import transliterated
@@ -318,7 +320,7 @@ def test_the_bytes_are_those_of_the_version(sample: Path) -> None:
         if path.suffix == ".bz2":  # what a compressor makes of it is its own affair
             content = bz2.decompress(content)
         whole.update(f"{path.relative_to(sample)}\0".encode() + hashlib.sha256(content).digest())
-    expected = {3: "6dbf6b96e2fded117c16b65034f1a1043a0a7970076a3758c783b04bee5a4844"}
+    expected = {4: "34b5df5c9932f03538a8e06a04c745e5cc5c3c549e37bb7c37f98fc6d10ea21e"}
     assert {write.VERSION: whole.hexdigest()} == expected
 
 
@@ -369,3 +371,43 @@ def test_command(tmp_path: Path) -> None:
     assert "up to date" in run(config)
     with pytest.raises(ValueError, match="--seed -1"):
         SampleConfig(tmp_path, seed=-1)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_current_folder_and_those_above_it_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "above" / "here"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    for folder in (".", "..", str(here), "/", "../../above/"):
+        assert main(["sample", folder]) == 2
+        assert "current folder or one above it" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["above", "here"]
+    assert main(["sample", "../sample"]) == 0
+    assert (tmp_path / "above" / "sample" / write.RECORD).is_file()
+    monkeypatch.chdir(tmp_path / "above" / "sample")
+    assert not write_sample(Path("."))  # the sample itself, as a corpus finds it
+
+
+@pytest.mark.usefixtures("small")
+def test_a_sample_of_an_older_version_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "sample"
+    write_sample(folder)
+    record = json.loads((folder / write.RECORD).read_text())
+    (folder / write.RECORD).write_text(json.dumps({**record, "version": 3}))
+    with pytest.raises(InputError, match="version 4; it holds version 3\ngive another folder, or"):
+        write_sample(folder)
+
+
+def test_a_folder_that_cannot_be_written_has_a_mend_that_the_command_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def closed(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", closed)  # root may write everywhere
+    assert main(["sample", str(tmp_path / "closed" / "sample"), "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert "Permission denied; give a folder that can be written" in said
+    assert "--work" not in said

@@ -90,6 +90,12 @@ def find_split(task: Task, folder: Path, source_language: str, splits: Sequence[
 
 def not_found(task: Task, folder: Path, language: str, splits: Sequence[str]) -> str:
     """A line that says so, with the names that were looked for."""
+    if "_" in language:  # a treebank by its code
+        names = " or ".join(f"{language}-ud-{split}.conllu" for split in splits)
+        return (
+            f"{folder}: no {names} there or in a folder UD_* of it; give the folder of the "
+            "treebanks with --data, or other treebanks"
+        )
     return (
         f"{folder}: no {' or '.join(splits)} file of task {task.name} for language {language!r} "
         f"(looked for {task.looked_for})"
