@@ -50,6 +50,8 @@ STAGE_FOLDERS = {
     "probe": "probes",
     "report": "reports",
 }
+OTHER_OPTIONS = "exists with another configuration"
+"""What the refusal of a run says that was made with other options, or from other inputs."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def open_run(
     name: str,
     config: StageConfig,
     inputs: Iterable[Path] = (),
+    paths_count: bool = False,
 ) -> Iterator[Run]:
     """Open the run `name` of `stage` for writing, or find it up to date.
 
@@ -163,6 +166,8 @@ def open_run(
         name: folder name below `<work>/<stage folder>/`.
         config: the resolved configuration.
         inputs: files that the result depends on; their SHA-256 goes into the manifest.
+        paths_count: whether the result says where they are, so that the same content in another
+            place is another input.
 
     Raises:
         InputError: the name is taken by a run of another configuration or of other inputs, another
@@ -174,7 +179,7 @@ def open_run(
         run = Run(stage, name, config, [], final)
         previous = read_json(final / MANIFEST) if RunDirectory.is_run(final) else None
         run.inputs = fingerprint(inputs, known=(previous or {}).get("inputs", ()))
-        wanted = {"config": identity(config), "inputs": run.inputs}
+        wanted = {"config": identity(config), "inputs": run.inputs, "paths_count": paths_count}
         # With --force too a run goes on that was interrupted, here with nothing left to do.
         goes_on = was_interrupted and previous and not _differences(previous, wanted)
         if previous is not None and (goes_on or not _replaces(config, previous, wanted)):
@@ -302,7 +307,8 @@ def _prepare_partial(run: Run, wanted: dict[str, Any]) -> bool:
         logger.info("starting anew: %s was begun with other options or files", run.path)
         shutil.rmtree(run.path)
     run.path.mkdir(parents=True)
-    write_json_atomically(state_file, {**wanted, "started": run.started})
+    begun = {"config": wanted["config"], "inputs": wanted["inputs"], "started": run.started}
+    write_json_atomically(state_file, begun)
     return True
 
 
@@ -327,7 +333,8 @@ def _differences(
     new: dict[str, str] = {entry["path"]: entry["sha256"] for entry in wanted["inputs"]}
     # A folder that was moved has other paths and the same files. Under the same paths every file
     # has to be what it was: two that have changed places are another input.
-    same = old == new if old.keys() == new.keys() else _contents(old) == _contents(new)
+    by_path = wanted["paths_count"] or old.keys() == new.keys()
+    same = old == new if by_path else _contents(old) == _contents(new)
     if not same:
         changed: Sequence[str] = [path for path in new if old.get(path) != new[path]]
         different.append(("input " + (changed[0] if changed else "files"), "other", "content"))
@@ -346,6 +353,6 @@ def _refuse_if_different(
         shown = ", ".join(f"{key} {before!r} → {after!r}" for key, before, after in different[:4])
         more = f" and {len(different) - 4} more" if len(different) > 4 else ""
         raise InputError(
-            f"{path} exists with another configuration: {shown}{more}\n"
+            f"{path} {OTHER_OPTIONS}: {shown}{more}\n"
             "use --force to replace it or --name for a new run"
         )

@@ -80,7 +80,7 @@ def run(config: PretrainConfig) -> RunDirectory | DryRun | None:
         return run_in_group(config, group)
     plan = make_plan(config)
     processes = known(plan.config.processes)
-    finished = RunDirectory.is_run(plan.final) and not config.force
+    finished = RunDirectory.is_run(plan.final) and not (config.force or config.renew)
     if processes == 1 or finished:  # a finished run is up to date or refused: no workers for that
         return run_in_group(config, ProcessGroup())
     from bbert.pretrain.launch import run_workers

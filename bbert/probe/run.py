@@ -32,11 +32,12 @@ def run(config: StageConfig) -> RunDirectory | DryRun:
         folder = config.work / STAGE_FOLDERS["probe"] / plan.name
         return DryRun(plan.config, folder, estimates)
     typed = plan.config
-    if isinstance(typed, (RunsProbeConfig, PortraitConfig)):
+    of_runs = isinstance(typed, (RunsProbeConfig, PortraitConfig))
+    if of_runs:
         folder = config.work / STAGE_FOLDERS["probe"] / plan.name
-        # They only put finished runs together: nothing is lost where those have changed.
+        # They only put finished runs together, by name: nothing is lost where those have changed.
         typed = _of_this_version(replace(typed, renew=True), folder, version)
-    with open_run("probe", plan.name, typed, plan.inputs) as opened:
+    with open_run("probe", plan.name, typed, plan.inputs, paths_count=of_runs) as opened:
         if not opened.up_to_date:
             measure(plan, opened)
             opened.finish()

@@ -58,8 +58,9 @@ def run(config: ReportConfig) -> RunDirectory | DryRun:
         return DryRun(config, final, {**pages, "time": "a few seconds", "disk": "below 5 MB"})
     inputs = [file for record in records for file in record.files]
     inputs += [config.plan] if config.plan else []
-    # A page only puts finished runs together: nothing is lost where those have changed.
-    with open_run("report", name, replace(config, renew=True), inputs) as report:
+    # A page only puts finished runs together, by their names: nothing is lost where they changed.
+    typed = replace(config, renew=True)
+    with open_run("report", name, typed, inputs, paths_count=True) as report:
         if not report.up_to_date:
             comparison = _comparison(records, compared) if compared else None
             _write(report, f"bbert report: {name}", records, comparison, reproductions)

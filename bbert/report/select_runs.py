@@ -88,11 +88,13 @@ def _made_from(record: RunRecord) -> Iterator[tuple[str, str]]:
         for one in written if isinstance(written, list) else [written]:
             if isinstance(one, str) and one:
                 yield one, stage
-    if record.stage == "probe":  # the probes that it read are among its inputs only
+    if record.stage == "probe":  # probes that it read, and models beside, are among its inputs only
         for entry in record.manifest.get("inputs") or []:
             file = Path(str(entry.get("path")))
-            if file.name == "results.json" and (stage := _STAGES.get(file.parent.parent.name)):
-                yield str(file.parent), stage
+            run = _run_of(str(file.parent))
+            within = file.name == "results.json" or run != file.parent
+            if within and (stage := _STAGES.get(run.parent.name)):
+                yield str(run), stage
 
 
 def _run_of(written: str) -> Path:

@@ -6,13 +6,13 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bbert.errors import InputError, RunFailed
-from bbert.reproduce.changed_files import refuse_changed_files
+from bbert.reproduce.changed_files import made_from_other_files, refuse_changed_files
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import Cost, cost_of, refuse_too_little_disk
 from bbert.reproduce.listing import listing
@@ -26,7 +26,7 @@ from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
 from bbert.reproduce.workflow import run_workflow
 from bbert.reproduce.written_plan import log_of, write_plan, write_tables
-from bbert.run_directory import STAGE_FOLDERS, RunDirectory
+from bbert.run_directory import OTHER_OPTIONS, STAGE_FOLDERS, RunDirectory
 from bbert.stage_config import DryRun
 from bbert.usable_processors import usable_processors
 
@@ -60,7 +60,7 @@ class Reproduced:
         shown = [t for key, t in tables.items() if key.startswith("reproduced-")]
         claims = [t for key, t in tables.items() if key.startswith("claims-")]
         shown += [tables["claims"]] if "claims" in tables else claims
-        lines = [f"failed: {key}: see {log}" for key, log in self.failed.items()]
+        lines = [line for key, log in self.failed.items() for line in _why(key, log)]
         lines += [f"{self.num_waiting} runs that need them were not started"] * bool(
             self.num_waiting
         )
@@ -98,7 +98,7 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     if config.nodes * config.tasks_per_node > 1 and in_containers(config.profile):
         raise InputError("--nodes and --tasks-per-node need srun; a container has one process")
     refuse_missing_data(plan, data)
-    again = refuse_changed_files(plan, config.work, config.force)
+    again = refuse_changed_files(plan, config.work, config.force or config.renew)
     refuse_too_little_disk(cost, config.work)
     for quantity, value in _estimates(plan, cost).items():
         logger.info("%s: %s", quantity, value)
@@ -111,9 +111,20 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
         cores if config.profile is None else config.cores, gpus, config.profile, again,
     )  # fmt: skip
     logs = {key: log for key in failed if (log := log_of(config.work, plan.jobs[key])).is_file()}
+    if made_from_other_files(plan, config.work).keys() - set(failed):  # a job writes the sample
+        refuse_changed_files(plan, config.work, force=False)
     write_tables(plan, written.tables, failed)
     report = _report(config, name, written.tables, logs)
     return Reproduced(report, logs, num_waiting=len(failed) - len(logs))
+
+
+def _why(key: str, log: Path) -> Iterator[str]:
+    """That a run failed, where to look, and the mend that its own command cannot know."""
+    yield f"failed: {key}: see {log}"
+    if OTHER_OPTIONS in log.read_text(encoding="utf-8", errors="replace"):
+        stage, name = key.split("/")
+        yield (f"  remove the folder {STAGE_FOLDERS[stage]}/{name}, or {name}.partial beside it: "
+               "it was made with other options")  # fmt: skip
 
 
 def chosen_tables(

@@ -46,7 +46,8 @@ def run_workflow(
     profile: Path | None = None,
     again: Collection[Job] = (),
 ) -> list[str]:
-    """Run all jobs that are not done; returns the keys of those that did not come out.
+    """Run all jobs that are not done; returns the keys of those that did not come out, and of those
+    that are made from them, though a run of before may stand.
 
     A run that was removed, or is among `again`, is made again. What was made from it is replaced
     where it came out differently. With a `profile`, `cores` None is as many as it says.
@@ -74,7 +75,10 @@ def run_workflow(
             except BaseException:
                 _stop(process, is_cluster(profile))
                 raise
-    failed = [key for key, job in plan.jobs.items() if not is_made(work, job)]
+    failed: list[str] = []
+    for key, job in plan.jobs.items():  # what is made from a failed run is of another one
+        if not is_made(work, job) or any(before in failed for before in job.needs):
+            failed.append(key)
     if failed and not any(log_of(work, plan.jobs[key]).is_file() for key in failed):
         last = "".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:])
         if absent := _NO_EXECUTOR.search(last):

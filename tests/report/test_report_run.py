@@ -181,6 +181,14 @@ def test_up_to_date_until_a_run_changes(laboratory: Path, made):
     assert again.manifest["counts"]["runs"] == 6
 
 
+def test_a_run_with_another_name_is_shown_with_it(laboratory: Path):
+    report(laboratory)
+    (laboratory / "transfer" / "ner-last").rename(laboratory / "transfer" / "renamed")
+    page = (report(laboratory).path / "report.html").read_text()
+    assert "transfer/renamed" in page
+    assert "transfer/ner-last" not in page
+
+
 def test_another_choice_of_runs_under_the_same_name_is_refused(laboratory: Path):
     report(laboratory, "ner-last", name="mine")
     with pytest.raises(InputError, match="--runs"):

@@ -60,6 +60,9 @@ def test_a_probe_brings_the_runs_that_it_read(laboratory: Path, made):
     ]  # fmt: skip
     tuned = str(transfer / "ner-last" / "model")
     assert probe("of-transfer", transfer=tuned) == [*before, "ner-last", "of-transfer"]
+    beside = [{"path": f"{transfer}/ner-dlfa/model/config.json", "sha256": "ab" * 32}]
+    of_both = probe("cka", model=str(laboratory / "models" / model / "model"), inputs=beside)
+    assert sorted(of_both) == sorted([*before, "ner-dlfa", "cka"])
     runs = [str(transfer / name) for name in ("ner-dlfa", "ner-last", "removed")]
     read = [*runs[:2], str(laboratory / "probes" / "of-transfer")]
     inputs = [{"path": f"{run}/results.json", "sha256": "ab" * 32} for run in read]
