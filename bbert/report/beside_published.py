@@ -13,6 +13,19 @@ from bbert.report.reproduction import MeasuredCell, Reproduction
 from bbert.report.table import NOTHING, Cell, Column, Table, deviation, number, words
 
 _DOUBT = "?"
+_PROBED = {
+    "cosine": (
+        "cosine of parallel sentences",
+        "Mean over the pairs of the source language with every other, ± the standard deviation "
+        "over seeds; n sentences.",
+    ),
+    "spearman": (
+        "Spearman's rho of similarity and gap",
+        "Of the means over seeds, at the mean of the layers; n pairs of languages. Muller et al. "
+        "(2021) print rho without its sign: negative means that similar languages transfer better.",
+    ),
+}
+"""Printed metric that is no score → what the page calls it, and says of it."""
 
 
 def reproduction_tables(reproduction: Reproduction, with_claims: bool = True) -> list[Table]:
@@ -99,17 +112,15 @@ def _cell_table(reproduction: Reproduction) -> Table:
 
 
 def _probe_table(reproduction: Reproduction) -> Table:
-    """Cosines and correlations, printed and measured."""
-    columns = (Column("Row"), Column("Measure"), Column("Published", True),
-               Column("Measured", True), Column("95 % interval", True), Column("Seeds", True),
-               Column("n", True))  # fmt: skip
+    """Cosines or correlations, printed and measured."""
+    columns = (Column("Row"), Column("Published", True), Column("Measured", True),
+               Column("95 % interval", True), Column("Seeds", True), Column("n", True))  # fmt: skip
     rows = []
     for cell in reproduction.probed:
         by_seed = {seed: value for seed, value in cell.values.items() if seed is not None}
         rows.append(
             (
                 Cell(cell.row),
-                Cell(cell.printed.metric),
                 printed_cell(cell.printed),
                 _decimal(cell),
                 _ends(cell),
@@ -117,16 +128,12 @@ def _probe_table(reproduction: Reproduction) -> Table:
                 number(cell.n),
             )
         )
-    note = (
-        f"Scale: {reproduction.scale} ({reproduction.scale_says}). A cosine is the mean over the "
-        "pairs of the source language with every other, ± the standard deviation over seeds; n "
-        "sentences. A correlation is Spearman's of similarity and gap, of the means over seeds, at "
-        "the mean of the layers; n pairs of languages. Muller et al. (2021) print it without its "
-        "sign: negative means that similar languages transfer better."
-    )
+    metrics = list(dict.fromkeys(cell.printed.metric for cell in reproduction.probed))
     reasons = dict.fromkeys(cell.reason for cell in reproduction.probed if cell.mean is None)
+    note = f"Scale: {reproduction.scale} ({reproduction.scale_says})."
+    note += "".join(f" {_PROBED[metric][1]}" for metric in metrics)
     note += "".join(f" {NOTHING}: {reason}." for reason in reasons)
-    title = f"{reproduction.name}: {reproduction.title}"
+    title = f"{reproduction.name}: {', '.join(_PROBED[metric][0] for metric in metrics)}"
     return Table(f"reproduced-probes-{reproduction.key}", title, columns, tuple(rows), note)
 
 

@@ -88,5 +88,6 @@ def test_they_stand_on_the_page_with_seeds_and_intervals():
     (shown,) = reproduction_tables(reproduction)
     assert shown.identifier == "reproduced-probes-chen2022-6"
     first = [cell.text for cell in shown.rows[0]]
-    assert first == ["xnli, layer 11", "cosine", "0.5689", "0.500", "–", "1", "20"]
-    assert shown.rows[1][3].text == "–"
+    assert first == ["xnli, layer 11", "0.5689", "0.500", "–", "1", "20"]
+    assert shown.rows[1][2].text == "–"
+    assert shown.caption == "chen2022 table 6: cosine of parallel sentences"
