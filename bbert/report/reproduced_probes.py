@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bbert.report.over_seeds import OverSeeds
 from bbert.report.published.cells import PublishedCell
 from bbert.report.records import RunRecord, is_number
 
@@ -23,7 +24,7 @@ _OUTDATED = "{} counted every seed as a language: remove it and run the same com
 
 
 @dataclass(frozen=True)
-class ProbedCell:
+class ProbedCell(OverSeeds):
     """A printed number and its measurement, both as they are: cosines and correlations.
 
     `values` is by seed of the whole chain, or a single one of all seeds together under None; `low`
@@ -38,15 +39,6 @@ class ProbedCell:
     high: float | None = None
     n: int | None = None
     reason: str = "no probe has measured it"
-
-    @property
-    def mean(self) -> float | None:
-        return statistics.fmean(self.values.values()) if self.values else None
-
-    @property
-    def std(self) -> float | None:
-        """Sample standard deviation over seeds; None below two."""
-        return statistics.stdev(self.values.values()) if len(self.values) > 1 else None
 
 
 def probed_cells(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
+from bbert.report.over_seeds import OverSeeds
 from bbert.report.published.cells import PublishedCell, published
 from bbert.report.records import RunRecord, is_number
 from bbert.report.reproduced_probes import ProbedCell, probed_cells
@@ -20,12 +21,12 @@ from bbert.run_directory import read_json
 
 SCORES = {"accuracy", "f1", "las"}
 _FIGURE = "figure-"
-_OF_CELLS = ("floor", "score")
+_REQUIRED_OF_CELLS = ("floor", "score")
 _REQUIRED = ("paper", "table", "title", "scale", "scale_says", "cells", "floors", "claims")
 
 
 @dataclass(frozen=True)
-class MeasuredCell:
+class MeasuredCell(OverSeeds):
     """One cell of a reproduced table, scores in percent.
 
     `values` is by seed of the whole chain (pretraining and fine-tuning), `source_values` the score
@@ -54,15 +55,6 @@ class MeasuredCell:
     def measure(self) -> str:
         """The task, with the score where it is not the task's own."""
         return f"{self.task} ({self.score})" if self.score else self.task
-
-    @property
-    def mean(self) -> float | None:
-        return statistics.fmean(self.values.values()) if self.values else None
-
-    @property
-    def std(self) -> float | None:
-        """Sample standard deviation over seeds; None below two."""
-        return statistics.stdev(self.values.values()) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -115,7 +107,9 @@ def read_reproductions(file: Path, records: Sequence[RunRecord]) -> list[Reprodu
     reproductions = []
     for table in content["tables"]:
         missing = [key for key in _REQUIRED if key not in table]
-        missing += [key for cell in table.get("cells", ()) for key in _OF_CELLS if key not in cell]
+        missing += [
+            key for cell in table.get("cells", ()) for key in _REQUIRED_OF_CELLS if key not in cell
+        ]
         if missing:
             raise InputError(f"{file}: no {missing[0]!r}; made by another version, "
                              "run `bbert reproduce` again")  # fmt: skip

@@ -1,0 +1,114 @@
+"""Scales as shipped: seeds, sizes, and the files and settings of real data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bbert.errors import InputError
+from bbert.reproduce.missing_files import refuse_missing_data
+from bbert.reproduce.plan import make_plan
+from bbert.reproduce.recipe import PROBES_OF_A_MODEL, load_recipes
+from bbert.reproduce.scale import load_scale
+from bbert.reproduce.shipped import pipelines_folder
+
+FOLDER = pipelines_folder()
+SAMPLE = load_scale(FOLDER / "scales", "sample")
+RECIPES = load_recipes(FOLDER / "recipes", SAMPLE)
+
+
+def test_at_the_paper_s_scale_every_paper_tunes_as_it_says():
+    scale = load_scale(FOLDER / "scales", "paper")
+    for paper, tables in load_recipes(FOLDER / "recipes", scale).items():
+        plan = make_plan(tables.values(), scale, Path("data"))
+        tuned = [job.options for job in plan.jobs.values() if job.stage == "finetune"]
+        assert {options["recipe"] for options in tuned} == {paper}
+        assert {options["seeds"] for options in tuned if "random_init" not in options} <= {1, 5}
+        folders = {options["data"] for options in tuned if options["task"] == "ner"}
+        assert folders == {"data/conll" if paper == "pires2019" else "data"}
+    trees = [options for options in tuned if options["task"] in ("pos", "parsing")]
+    assert paper == "pires2019", "the last in order"
+    assert all("train_treebank" not in options for options in trees)
+
+
+@pytest.mark.parametrize("name", ["small", "paper"])
+def test_the_treebanks_are_those_of_the_paper(name):
+    scale = load_scale(FOLDER / "scales", name)
+    tables = load_recipes(FOLDER / "recipes", scale)["muller2021"]
+    for number, table in tables.items():
+        plan = make_plan([table], scale, Path("data"))
+        for options in (job.options for job in plan.jobs.values() if job.stage == "finetune"):
+            if options["task"] == "ner":
+                assert "train_treebank" not in options
+            elif number == "2":  # what it is tested on elsewhere is not what it learns from
+                assert options["train_treebank"] == ["en=partut"]
+                assert options["eval_treebank"][0] == "en=partut"
+                assert all("ParTUT" not in text for text in options["eval_set"] if "=en:" in text)
+            else:
+                assert options["train_treebank"][0] == "en=ewt"
+                assert options["eval_treebank"][0] == "pud"
+
+
+def test_a_scale_keeps_seeds_of_its_own():
+    scale = replace(SAMPLE, seeds=(3, 5))
+    assert scale.with_seeds(0, None) == scale
+    assert scale.with_seeds(2, None).seeds == (5, 7)
+    assert scale.with_seeds(2, 3).seeds == (2, 3, 4)
+
+
+def test_other_seeds_share_nothing_not_even_corpora():
+    plans = [make_plan([RECIPES["k2020"]["3"]], SAMPLE.with_seeds(n, None), None) for n in (0, 7)]
+    assert plans[0].scale == replace(SAMPLE, seeds=(0, 1, 2))
+    assert not plans[0].jobs.keys() & plans[1].jobs.keys()
+    seeds = {(job.stage, job.options["seed"]) for job in plans[1].jobs.values()}
+    chains = {(stage, seed) for stage in ("pretrain", "finetune") for seed in (7, 8, 9)}
+    assert seeds == {("corpus", 7)} | chains
+
+
+def test_seeds_that_are_asked_for_are_independent():
+    """Where a scale fine-tunes one model several times, more seeds are more models instead."""
+    several = {**SAMPLE.transfer, "ner": {**SAMPLE.transfer["ner"], "seeds": 5}}
+    scale = replace(SAMPLE, seeds=(0,), transfer=several)
+    for chosen, expected in ((scale, {5}), (scale.with_seeds(0, 2), {1})):
+        jobs = make_plan([RECIPES["k2020"]["3"]], chosen, None).jobs.values()
+        tuned = [j.options for j in jobs if j.stage == "finetune" and j.options["task"] == "ner"]
+        assert {o["seeds"] for o in tuned if o.get("random_init") != "all"} == expected
+
+
+@pytest.mark.parametrize("name", ["small", "paper"])
+def test_characters_and_words_are_not_given_the_number_of_word_pieces(name, tmp_path):
+    """A text has a few hundred characters: a vocabulary of 16,000 would be refused."""
+    scale = load_scale(FOLDER / "scales", name)
+    recipe = load_recipes(FOLDER / "recipes", scale)["k2020"]["10"]
+    corpora = [j.options for j in make_plan([recipe], scale, tmp_path).jobs.values()
+               if j.stage == "corpus"]  # fmt: skip
+    sizes = {options.get("tokenization", "wordpiece"): options.get("vocab_size")
+             for options in corpora}  # fmt: skip
+    assert sizes == {"char": None, "word": None, "wordpiece": scale.corpus["vocab_size"]}
+
+
+@pytest.mark.parametrize("name", ["small", "paper"])
+def test_probes_of_real_data_are_given_their_files(name, tmp_path):
+    """Parallel text in the languages of the table's fine-tunings, WALS for typology."""
+    scale = load_scale(FOLDER / "scales", name)
+    recipes = load_recipes(FOLDER / "recipes", scale)
+    tables = [table for paper in recipes.values() for table in paper.values() if table.probes]
+    plan = make_plan(tables, scale, tmp_path)
+    for job in plan.jobs.values():
+        if job.probe in PROBES_OF_A_MODEL:
+            languages = [text.split("=")[0] for text in job.options["parallel"]]
+            assert len(languages) > 1
+            if "chen2022" in job.name:
+                continue  # reads the languages of PUD, is tested on all of XNLI
+            for beside in job.options.get("beside", ()):
+                tested = plan.jobs[f"finetune/{beside}"].options["eval_langs"]
+                assert set(languages) >= set(tested)
+        if job.probe == "typology":
+            assert job.options["wals"] == str(tmp_path / "wals" / "word_order.csv")
+    with pytest.raises(InputError) as error:
+        refuse_missing_data(plan, tmp_path)
+    assert f"{tmp_path}/wals/word_order.csv (1 MB)" in str(error.value)
+    parallel = {"small": "parallel/flores.hi", "paper": "ud/UD_*-PUD/hi_pud-ud-test.conllu"}[name]
+    assert f"{tmp_path}/{parallel} " in str(error.value)
