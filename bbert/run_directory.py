@@ -22,7 +22,7 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +39,8 @@ from bbert.final_name import (
     partial_of,
 )
 from bbert.provenance import fingerprint, git_revision, package_versions
-from bbert.stage_config import StageConfig, config_hash, given_options, identity, save_yaml
+from bbert.run_differences import differences, refuse_if_different, replaces
+from bbert.stage_config import StageConfig, config_hash, identity, save_yaml
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +51,6 @@ STAGE_FOLDERS = {
     "probe": "probes",
     "report": "reports",
 }
-OTHER_OPTIONS = "exists with another configuration"
-"""What the refusal of a run says that was made with other options, or from other inputs."""
 
 
 @dataclass(frozen=True)
@@ -181,9 +180,9 @@ def open_run(
         run.inputs = fingerprint(inputs, known=(previous or {}).get("inputs", ()))
         wanted = {"config": identity(config), "inputs": run.inputs, "paths_count": paths_count}
         # With --force too a run goes on that was interrupted, here with nothing left to do.
-        goes_on = was_interrupted and previous and not _differences(previous, wanted)
-        if previous is not None and (goes_on or not _replaces(config, previous, wanted)):
-            _refuse_if_different(previous, wanted, final)
+        goes_on = was_interrupted and previous and not differences(previous, wanted)
+        if previous is not None and (goes_on or not replaces(config, previous, wanted)):
+            refuse_if_different(previous, wanted, final)
             logger.info("%s is up to date", final)
             run.up_to_date = True
             yield run
@@ -297,62 +296,16 @@ def _prepare_partial(run: Run, wanted: dict[str, Any]) -> bool:
     state_file = run.path / RUN_FILE
     if run.path.exists():
         state = read_json(state_file) if state_file.is_file() else None
-        if state is not None and not _differences(state, wanted):
+        if state is not None and not differences(state, wanted):
             run.resumed = True
             run.started = float(state["started"])
             logger.info("going on with %s", run.path)
             return False
-        if state is not None and not _replaces(run.config, state, wanted):
-            _refuse_if_different(state, wanted, run.path)
+        if state is not None and not replaces(run.config, state, wanted):
+            refuse_if_different(state, wanted, run.path)
         logger.info("starting anew: %s was begun with other options or files", run.path)
         shutil.rmtree(run.path)
     run.path.mkdir(parents=True)
     begun = {"config": wanted["config"], "inputs": wanted["inputs"], "started": run.started}
     write_json_atomically(state_file, begun)
     return True
-
-
-def _replaces(config: StageConfig, previous: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a run that was made or begun as `previous` says gives way to one that is `wanted`."""
-    if config.force or not config.renew:
-        return config.force
-    different = [what for what, _, _ in _differences(previous, wanted)]
-    return bool(different) and not any(what.startswith("--") for what in different)
-
-
-def _differences(
-    previous: Mapping[str, Any], wanted: Mapping[str, Any]
-) -> list[tuple[str, Any, Any]]:
-    before, after = given_options(previous["config"]), given_options(wanted["config"])
-    different = [
-        (f"--{key.replace('_', '-')}", before.get(key), after.get(key))
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-    ]
-    old: dict[str, str] = {entry["path"]: entry["sha256"] for entry in previous["inputs"]}
-    new: dict[str, str] = {entry["path"]: entry["sha256"] for entry in wanted["inputs"]}
-    # A folder that was moved has other paths and the same files. Under the same paths every file
-    # has to be what it was: two that have changed places are another input.
-    by_path = wanted["paths_count"] or old.keys() == new.keys()
-    same = old == new if by_path else _contents(old) == _contents(new)
-    if not same:
-        changed: Sequence[str] = [path for path in new if old.get(path) != new[path]]
-        different.append(("input " + (changed[0] if changed else "files"), "other", "content"))
-    return different
-
-
-def _contents(hashes: Mapping[str, str]) -> list[str]:
-    return sorted(hashes.values())
-
-
-def _refuse_if_different(
-    previous: Mapping[str, Any], wanted: Mapping[str, Any], path: Path
-) -> None:
-    different = _differences(previous, wanted)
-    if different:
-        shown = ", ".join(f"{key} {before!r} → {after!r}" for key, before, after in different[:4])
-        more = f" and {len(different) - 4} more" if len(different) > 4 else ""
-        raise InputError(
-            f"{path} {OTHER_OPTIONS}: {shown}{more}\n"
-            "use --force to replace it or --name for a new run"
-        )

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from bbert import cli
+from bbert.command_options import option_names
 from bbert.errors import InputError
 from bbert.stage_config import (
     EXECUTION,
@@ -285,7 +286,7 @@ def test_the_mend_for_a_closed_folder_names_an_option_that_there_is(
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_can_be_quiet_and_show_tracebacks(command: str) -> None:
-    assert {"quiet", "debug"} <= cli._options(cli._config_class(command))
+    assert {"quiet", "debug"} <= option_names(cli._config_class(command))
 
 
 def test_a_dry_run_prints_every_option_but_housekeeping(

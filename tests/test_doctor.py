@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bbert import doctor
-from bbert.doctor import DoctorConfig, Finding
+from bbert.doctor import machine, run, software, torch_build
+from bbert.doctor.config import DoctorConfig
+from bbert.doctor.finding import Finding
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def without(package: str, monkeypatch: pytest.MonkeyPatch, instead: str | None =
 
 
 def test_every_finding_that_is_not_ok_has_a_mend(tmp_path: Path):
-    for finding in doctor.findings(tmp_path / "not" / "yet"):
+    for finding in run.findings(tmp_path / "not" / "yet"):
         assert finding.found
         assert finding.state == "ok" or finding.mend
     assert list(tmp_path.iterdir()) == []
@@ -58,9 +59,9 @@ def test_the_command_is_quick_and_exits_with_0(tmp_path: Path):
 
 
 def test_a_missing_compiler_and_launcher(bare_path: Path):
-    assert doctor.compiler().state == "missing"
-    assert "apt-get install" in doctor.compiler().mend
-    launcher = doctor.command("torchrun", "launcher", "pip install torch")
+    assert software.compiler().state == "missing"
+    assert "apt-get install" in software.compiler().mend
+    launcher = software.command("torchrun", "launcher", "pip install torch")
     assert launcher == Finding("torchrun", "missing", "not found (launcher)", "pip install torch")
 
 
@@ -68,19 +69,19 @@ def test_a_program_beside_python_is_found(bare_path: Path):
     program = bare_path / "ninja"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert doctor.command("ninja", "builds", "").state == "ok"
+    assert software.command("ninja", "builds", "").state == "ok"
 
 
 def test_wikiextractor_absent_or_too_old(monkeypatch: pytest.MonkeyPatch):
     without("wikiextractor", monkeypatch)
-    assert doctor.wikiextractor().state == "missing"
+    assert software.wikiextractor().state == "missing"
     without("wikiextractor", monkeypatch, instead="3.0.6")
-    assert "too old" in doctor.wikiextractor().found
+    assert "too old" in software.wikiextractor().found
 
 
 def test_packages_that_do_not_fit(monkeypatch: pytest.MonkeyPatch):
     without("sentencex", monkeypatch)
-    found = {finding.topic: finding for finding in doctor.packages()}["packages"]
+    found = {finding.topic: finding for finding in software.packages()}["packages"]
     assert found.state == "missing"
     assert found.found == "sentencex absent"
     assert found.mend.startswith("pip install 'sentencex>=")
@@ -90,7 +91,7 @@ def test_versions_other_than_the_tested_ones(tmp_path: Path):
     rich = metadata.version("rich")
     constraints = tmp_path / "constraints.txt"
     constraints.write_text(f"# tested\nrich=={rich}\ntyro==0.0.1  # old\nabsent-package==1\n")
-    (different,) = doctor._untested(constraints)
+    (different,) = software._untested(constraints)
     assert different.startswith("tyro ")
     assert "==0.0.1" in different
 
@@ -106,15 +107,15 @@ def test_versions_other_than_the_tested_ones(tmp_path: Path):
 )
 def test_the_build_of_torch_is_read_without_importing_it(tmp_path: Path, line: str, cuda):
     (tmp_path / "version.py").write_text(f"__version__ = '2.13.0'\n{line}\nhip = None\n")
-    assert doctor._cuda_of_build(tmp_path) == cuda
-    assert doctor._cuda_of_build(tmp_path / "absent") is None
+    assert torch_build._cuda_of_build(tmp_path) == cuda
+    assert torch_build._cuda_of_build(tmp_path / "absent") is None
 
 
 def test_no_snakemake(monkeypatch: pytest.MonkeyPatch):
-    assert doctor.snakemake().state == "ok"
+    assert software.snakemake().state == "ok"
     without("snakemake", monkeypatch)
-    assert doctor.snakemake().state == "missing"
-    assert "pip install" in doctor.snakemake().mend
+    assert software.snakemake().state == "missing"
+    assert "pip install" in software.snakemake().mend
 
 
 @pytest.mark.parametrize(("size", "state"), [(64 * 2**20, "note"), (8 * 2**30, "ok")])
@@ -122,23 +123,23 @@ def test_the_shared_memory_of_a_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, state: str
 ):
     usage = type("Usage", (), {"total": size, "free": size})
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage)
-    found = doctor.shared_memory(tmp_path)
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda folder: usage)
+    found = machine.shared_memory(tmp_path)
     assert found.state == state
     assert ("--shm-size" in found.mend) == (state == "note")
 
 
 def test_no_shared_memory_at_all(tmp_path: Path):
-    assert doctor.shared_memory(tmp_path / "absent").state == "note"
+    assert machine.shared_memory(tmp_path / "absent").state == "note"
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("HF_HOME", "TRITON_CACHE_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    assert doctor.caches().state == "ok"
+    assert machine.caches().state == "ok"
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "TRITON_CACHE_DIR").touch()  # nobody, not even root, can write below a file
-    found = doctor.caches()
+    found = machine.caches()
     assert found.state == "missing"
     assert found.found == f"{tmp_path / 'TRITON_CACHE_DIR'} cannot be written"
     assert found.mend == "export TRITON_CACHE_DIR=FOLDER"
@@ -146,17 +147,17 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("cards", [[], ["NVIDIA A100"]])
 def test_cards_that_torch_cannot_drive(monkeypatch: pytest.MonkeyPatch, cards: list[str]):
-    monkeypatch.setattr(doctor, "_graphics_cards", lambda: cards)
-    monkeypatch.setattr(doctor, "_cuda_of_build", lambda package: None)
-    found = {finding.topic: finding for finding in doctor.torch_and_devices()}["GPU"]
+    monkeypatch.setattr(torch_build, "_graphics_cards", lambda: cards)
+    monkeypatch.setattr(torch_build, "_cuda_of_build", lambda package: None)
+    found = {finding.topic: finding for finding in torch_build.torch_and_devices()}["GPU"]
     assert found.state == "note"
     assert found.mend
     assert ("CPU build" in found.found) == bool(cards)
     import torch
 
-    monkeypatch.setattr(doctor, "_cuda_of_build", lambda package: "13.0")
+    monkeypatch.setattr(torch_build, "_cuda_of_build", lambda package: "13.0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    found = {finding.topic: finding for finding in doctor.torch_and_devices()}["GPU"]
+    found = {finding.topic: finding for finding in torch_build.torch_and_devices()}["GPU"]
     assert "nvidia-smi" in found.mend
     assert "none" in found.found
 
@@ -165,20 +166,20 @@ def test_nothing_is_cut_off_in_eighty_columns(tmp_path: Path):
     from rich.console import Console
 
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(doctor.run(DoctorConfig(work=tmp_path)))
+    console.print(run.run(DoctorConfig(work=tmp_path)))
     text = console.export_text()
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "…" not in text
-    for finding in doctor.findings(tmp_path):
+    for finding in run.findings(tmp_path):
         assert finding.topic.split()[0] in text
 
 
 def test_a_work_folder_that_is_a_file_cannot_be_written(tmp_path: Path):
     file = tmp_path / "file"
     file.touch()
-    assert doctor.disk(file).state == "missing"
-    assert doctor.disk(file / "below").state == "missing"
-    assert doctor.disk(tmp_path / "new").state in ("ok", "note")
+    assert machine.disk(file).state == "missing"
+    assert machine.disk(file / "below").state == "missing"
+    assert machine.disk(tmp_path / "new").state in ("ok", "note")
 
 
 def test_brackets_are_shown(tmp_path: Path):
@@ -186,7 +187,7 @@ def test_brackets_are_shown(tmp_path: Path):
 
     console = Console(width=200, record=True, file=io.StringIO())
     odd = tmp_path / "[bold]work"
-    console.print(doctor.run(DoctorConfig(work=odd)))
+    console.print(run.run(DoctorConfig(work=odd)))
     assert "[bold]work" in console.export_text()
 
 
@@ -197,9 +198,9 @@ def test_what_is_missing_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: list, said: str
 ):
     monkeypatch.setattr(
-        doctor, "findings", lambda work: [Finding("a", state, "b", "c") for state in states]
+        run, "findings", lambda work: [Finding("a", state, "b", "c") for state in states]
     )
-    assert doctor.run(DoctorConfig(work=tmp_path)).caption == said
+    assert run.run(DoctorConfig(work=tmp_path)).caption == said
 
 
 @pytest.mark.parametrize(
@@ -212,10 +213,10 @@ def test_a_torch_that_cannot_be_loaded_is_a_finding(
         assert name == "torch"
         raise error
 
-    monkeypatch.setattr(doctor, "_cuda_of_build", lambda package: "13.0")
+    monkeypatch.setattr(torch_build, "_cuda_of_build", lambda package: "13.0")
     with monkeypatch.context() as patched:
-        patched.setattr(doctor, "import_module", broken)
-        torch, precision = doctor.torch_and_devices()
+        patched.setattr(torch_build, "import_module", broken)
+        torch, precision = torch_build.torch_and_devices()
     assert (torch.topic, torch.state) == ("torch", "missing")
     assert f"({type(error).__name__}: libcudart.so.13" in torch.found
     assert "\n" not in torch.found
@@ -224,12 +225,12 @@ def test_a_torch_that_cannot_be_loaded_is_a_finding(
 
 
 def test_a_work_folder_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert doctor.disk(tmp_path / ("x" * 300)).state == "missing"
+    assert machine.disk(tmp_path / ("x" * 300)).state == "missing"
 
     def closed(self: Path) -> bool:
         raise PermissionError(errno.EACCES, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "exists", closed)
-    found = doctor.disk(tmp_path / "work")
+    found = machine.disk(tmp_path / "work")
     assert (found.state, found.found) == ("missing", f"{tmp_path / 'work'}: Permission denied")
     assert "--work" in found.mend

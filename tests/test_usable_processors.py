@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bbert import doctor, usable_processors
+from bbert import usable_processors
+from bbert.doctor import machine
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_the_smaller_of_affinity_and_quota(
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(allowed), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     assert usable_processors.usable_processors() == expected
-    found = doctor.cores().found
+    found = machine.cores().found
     assert found.startswith(f"{allowed} usable")
     assert ("by the container" in found) == (cpu_max is not None and cpu_max[0].isdigit())
 

@@ -146,8 +146,8 @@ def _shuffled_positions(
     else:
         chosen = order_P
     # Sentences stay in their order, the chosen places of each come in a random one: one sort of
-    # (sentence, random number), whose about 48 bits do not meet twice in a sentence. The stable sort
-    # is the one that makes use of numbers that are in order but for those near each other.
+    # (sentence, random number), whose about 48 bits do not meet twice in a sentence. The stable
+    # sort makes use of numbers that are in order but for those near each other.
     bits = max(1, math.ceil(math.log2(len(lengths_S) + 1)))
     ranked = sentence_P << np.uint64(64 - bits)
     ranked |= draw(shuffle_P, place_P) >> np.uint64(bits)

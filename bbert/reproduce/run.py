@@ -26,7 +26,8 @@ from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
 from bbert.reproduce.workflow import run_workflow
 from bbert.reproduce.written_plan import log_of, write_plan, write_tables
-from bbert.run_directory import OTHER_OPTIONS, STAGE_FOLDERS, RunDirectory
+from bbert.run_differences import OTHER_OPTIONS
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory
 from bbert.stage_config import DryRun
 from bbert.usable_processors import usable_processors
 

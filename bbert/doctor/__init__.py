@@ -1,0 +1,1 @@
+"""What this machine has for bbert, what is missing and the mend; nothing is changed."""
