@@ -208,7 +208,7 @@ class FinetuneConfig(StageConfig):
                 )
         for option in ("train_treebank", "eval_treebank"):
             if getattr(self, option):
-                from bbert.finetune.evaluation_sets import parse_treebanks
+                from bbert.finetune.treebanks import parse_treebanks
 
                 parse_treebanks(getattr(self, option), _flag(option))
         if self.train_set is not None:

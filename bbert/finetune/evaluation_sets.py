@@ -20,10 +20,10 @@ from typing import NamedTuple
 from bbert.errors import InputError
 from bbert.finetune.tasks.find_files import SplitFiles, find_data_folder, find_split
 from bbert.finetune.tasks.task import Task
+from bbert.finetune.treebanks import name_of_files
 from bbert.languages import Language
 
 _NAMED = re.compile(r"(?P<name>[\w+-]+)=(?P<language>[\w-]+):(?P<path>.+)")
-_TREEBANK = re.compile(r"(?:(?P<language>[\w-]+)=)?(?P<code>[a-z0-9]+)")
 _GIVEN = "given"
 _SPLITS = ("test", "dev")
 
@@ -61,40 +61,6 @@ def parse_named_set(text: str, option: str = "--eval-set") -> NamedSet:
     if parts is None:
         raise ValueError(f"{option} {text!r}: give NAME=LANGUAGE:PATH, e.g. news=es:news.conllu")
     return NamedSet(parts["name"], parts["language"], Path(parts["path"]).expanduser())
-
-
-def parse_treebanks(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Language ("" for all others) → the code of its treebank.
-
-    Raises:
-        ValueError: a text that is neither TREEBANK nor LANGUAGE=TREEBANK; a language that is
-            unknown, made by an intervention, or there twice.
-    """
-    treebanks: dict[str, str] = {}
-    for text in texts:
-        parts = _TREEBANK.fullmatch(text)
-        if parts is None:
-            raise ValueError(
-                f"{option} {text!r}: give a treebank's code as in the names of its files, ewt of "
-                "en_ewt-ud-train.conllu, or LANGUAGE=TREEBANK"
-            )
-        language = parts["language"] or ""
-        if language and Language.parse(language).interventions:
-            source = Language.parse(language).source
-            raise ValueError(f"{option} {text!r}: its files are those of {source}; give {source}=…")
-        if language in treebanks:
-            of = f"of {language}" if language else "of all languages"
-            raise ValueError(f"{option} names a treebank {of} twice")
-        treebanks[language] = parts["code"]
-    return treebanks
-
-
-def name_of_files(language: str, treebanks: Sequence[str], option: str) -> str:
-    """What the files of a language are called: by its code, or as `en_ewt` where one of its
-    treebanks is asked for."""
-    chosen = parse_treebanks(treebanks, option)
-    code = chosen.get(language, chosen.get(""))
-    return language if code is None else f"{language}_{code}"
 
 
 def languages_of(name: str, task: Task, option: str) -> tuple[Language, Language | None]:

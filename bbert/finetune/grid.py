@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bbert.finetune.config import FinetuneConfig
+from bbert.finetune.evaluation_sets import training_languages
 from bbert.finetune.layer_sets import layer_groups, parse_layers
+from bbert.finetune.treebanks import needed_treebanks, refuse_idle_treebanks
 from bbert.run_directory import RunDirectory, read_json
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ AXES = {
 }  # fmt: skip
 """Option → what it is called at the head of a table."""
 
+_TREEBANK = "--train-treebank"
+
 Cell = tuple[dict[str, Any], FinetuneConfig]
 """The values of the axes that vary, and the configuration of that run."""
 
@@ -34,9 +38,14 @@ Cell = tuple[dict[str, Any], FinetuneConfig]
 def cells_of(typed: FinetuneConfig, depth: int) -> list[Cell]:
     """The runs that a command asks for; one where no option has several values.
 
+    A cell keeps the training treebanks of its own languages only, as if it were typed alone.
+
     Args:
         typed: the configuration as typed.
         depth: layers of the encoder, for `--random-init pairs`.
+
+    Raises:
+        InputError: a training language that is unknown; a treebank that no cell learns from.
     """
     values: dict[str, list[Any]] = {}
     if typed.train_lang is not None:
@@ -46,12 +55,22 @@ def cells_of(typed: FinetuneConfig, depth: int) -> list[Cell]:
     if typed.random_init is not None:
         values["random_init"] = layer_groups(typed.random_init, depth)
     varying = [axis for axis in AXES if len(values.get(axis, ())) > 1]
+    sources = {
+        names: [language.source for language in training_languages(names)]
+        for names in values.get("train_lang", ())
+    }
+    if "train_lang" in varying and typed.train_treebank:
+        spoken = itertools.chain.from_iterable(sources.values())
+        refuse_idle_treebanks(spoken, typed.train_treebank, _TREEBANK, "learnt from")
     cells: list[Cell] = []
     for chosen in itertools.product(*values.values()):
         options = dict(zip(values, chosen, strict=True))
         place = {axis: options[axis] for axis in varying}
         if typed.random_init is not None and options["random_init"] is None:
             options["init"] = None  # nothing is drawn in this cell
+        if "train_lang" in varying and typed.train_treebank:
+            spoken = sources[options["train_lang"]]
+            options["train_treebank"] = needed_treebanks(spoken, typed.train_treebank, _TREEBANK)
         name = typed.name
         if name and varying:
             name = "-".join([name, *(_word(place[axis]) for axis in varying)])

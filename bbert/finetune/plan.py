@@ -18,7 +18,6 @@ from bbert.finetune.evaluation_sets import (
     evaluation_sets,
     languages_of,
     learning_sets,
-    name_of_files,
     parse_named_set,
     training_languages,
 )
@@ -31,6 +30,7 @@ from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import find_data_folder
 from bbert.finetune.tasks.hub_data import IDENTIFIER, hub_folder
 from bbert.finetune.tasks.task import Task
+from bbert.finetune.treebanks import name_of_files, refuse_idle_treebanks
 from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,7 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
     if typed.precision is None:
         values["precision"] = _precision()
     config = replace(typed, **values)
+    _refuse_idle_treebanks(config, task)
     learned = task, folder, config.train_lang, config.train_set, data
     by_dev = config.selection == "best-dev"
     train = learning_sets(*learned, "train", config.train_treebank)
@@ -124,6 +125,15 @@ def _languages(typed: FinetuneConfig, model: ModelFolder, task: Task) -> dict[st
     for name in evaluation:
         languages_of(name, task, "--eval-langs")
     return {"train_lang": train, "eval_langs": tuple(evaluation)}
+
+
+def _refuse_idle_treebanks(config: FinetuneConfig, task: Task) -> None:
+    if config.train_treebank:
+        learned = [language.source for language in training_languages(config.train_lang or "")]
+        refuse_idle_treebanks(learned, config.train_treebank, "--train-treebank", "learnt from")
+    pairs = [languages_of(name, task, "--eval-langs") for name in config.eval_langs]
+    tested = [first.source for first, _ in pairs]
+    refuse_idle_treebanks(tested, config.eval_treebank, "--eval-treebank", "tested")
 
 
 def _folder(typed: FinetuneConfig, task: Task, values: dict[str, Any], data: Path) -> Path:

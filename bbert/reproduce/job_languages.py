@@ -21,3 +21,20 @@ def source_languages(fine_tunings: Iterable[Mapping[str, Any]]) -> list[str]:
         tested = [part for name in options["eval_langs"] for part in name.split("-")]
         names.update(dict.fromkeys(map(source_of, [*learned, *tested])))
     return list(names)
+
+
+def with_its_treebanks(fine_tuning: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of one; a scale names a task's treebanks for all languages, kept are its own."""
+    from bbert.finetune.treebanks import needed_treebanks
+
+    options = dict(fine_tuning)
+    learned = options["train_lang"].split("+") if "train_lang" in options else []
+    for option, languages in (
+        ("train_treebank", learned),
+        ("eval_treebank", options["eval_langs"]),
+    ):
+        spoken = list(map(source_of, languages)) if option in options else []
+        needed = needed_treebanks(spoken, options.pop(option, ()), f"--{option}")
+        if needed:
+            options[option] = list(needed)
+    return options

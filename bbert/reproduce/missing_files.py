@@ -88,10 +88,11 @@ def _named_sets(jobs: Iterable[Job]) -> dict[Path, str]:
 
 def _missing_splits(job: Job) -> Iterator[tuple[str, str, str]]:
     """Language, splits and description of all that a fine-tuning reads and would not find."""
-    from bbert.finetune.evaluation_sets import languages_of, name_of_files, training_languages
+    from bbert.finetune.evaluation_sets import languages_of, training_languages
     from bbert.finetune.recipes import preset
     from bbert.finetune.tasks import load_task
     from bbert.finetune.tasks.find_files import not_found, usable_folders
+    from bbert.finetune.treebanks import name_of_files
 
     options = job.options
     data = Path(options["data"])

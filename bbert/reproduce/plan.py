@@ -17,7 +17,7 @@ from typing import Any
 from bbert.errors import InputError
 from bbert.reproduce.cells import OF_CELLS, cells_of, learned_from, left_out
 from bbert.reproduce.files_of_probe import files_of_probe
-from bbert.reproduce.job_languages import source_languages, source_of
+from bbert.reproduce.job_languages import source_languages, source_of, with_its_treebanks
 from bbert.reproduce.recipe import PROBES_OF_A_MODEL, Row, TableRecipe
 from bbert.reproduce.scale import Scale
 
@@ -199,7 +199,7 @@ def _transfer(
 ) -> Job:
     task = chosen["task"]
     options = {**plan.scale.fine_tuning(paper, task), **chosen, "model": model.name}
-    options = {k: v for k, v in options.items() if k not in OF_CELLS}
+    options = with_its_treebanks({k: v for k, v in options.items() if k not in OF_CELLS})
     options.setdefault("seeds", 1)
     if data is not None:
         options["data"] = str(data / options.get("data", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from tiny_treebank import write_treebank
 
 from bbert.cli import main, parse
 from bbert.errors import InputError
-from bbert.finetune.evaluation_sets import parse_treebanks
+from bbert.finetune.grid import cells_of
 from bbert.finetune.plan import make_plan
+from bbert.finetune.treebanks import parse_treebanks
 
 TREEBANKS = {
     "UD_English-EWT": ("en_ewt", ("train", "dev", "test")),
@@ -54,7 +56,33 @@ def test_without_a_name_all_treebanks_are_read(treebanks: Path, bert: Path):
     found = files(treebanks / "ud", bert)
     assert found["train"] == ["en_ewt-ud-train.conllu", "en_partut-ud-train.conllu"]
     assert len(found["en"]) == 3
-    assert files(treebanks / "ud", bert, "--train-treebank", "es=gsd") == found
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--train-treebank", "es=gsd"], "es is not learnt from (languages: en); leave it out"),
+        (["--eval-treebank", "ru=gsd"], "ru is not tested (languages: en, es); leave it out"),
+        (["--train-treebank", "en=ewt", "--train-treebank", "gsd"],
+         "--train-treebank gsd: every language that is learnt from has a treebank of its own"),
+    ],
+)  # fmt: skip
+def test_a_treebank_that_nothing_reads_is_refused(
+    treebanks: Path, bert: Path, options: list[str], words: str
+):
+    with pytest.raises(InputError) as error:
+        files(treebanks, bert, *options)
+    assert words in str(error.value)
+
+
+def test_the_cells_of_a_grid_have_their_own_treebanks():
+    options = ["--train-treebank", "en=ewt", "--train-treebank", "gsd"]
+    typed = parse("finetune", ["--task", "pos", "--train-lang", "en,es,en+es", *options])
+    assert [cell.train_treebank for _, cell in cells_of(typed, 2)] == [
+        ("en=ewt",), ("gsd",), ("en=ewt", "gsd")
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="ru is not learnt from"):
+        cells_of(replace(typed, train_treebank=("ru=gsd",)), 2)
 
 
 def test_a_treebank_that_is_not_there_is_refused_with_what_is(treebanks: Path, bert: Path):

@@ -47,8 +47,10 @@ def test_the_treebanks_are_those_of_the_paper(name):
                 assert options["eval_treebank"][0] == "en=partut"
                 assert all("ParTUT" not in text for text in options["eval_set"] if "=en:" in text)
             else:
-                assert options["train_treebank"][0] == "en=ewt"
-                assert options["eval_treebank"][0] == "pud"
+                of_each = {"en": "en=ewt", "ru": "ru=gsd", "ar": "ar=padt"}
+                assert options["train_treebank"] == [of_each[options["train_lang"]]]
+                slovenian = ["sl=ssj"] if "sl" in options["eval_langs"] else []
+                assert options["eval_treebank"] == ["pud", *slovenian]
 
 
 def test_a_scale_keeps_seeds_of_its_own():
