@@ -56,8 +56,8 @@ def refuse_changed_files(plan: Plan, work: Path, force: bool) -> list[Job]:
     if not changed:
         if force:
             logger.info(
-                "--force: no run here was made from files that have changed since; to make a run "
-                "again, remove its folder"
+                "nothing to make again: no run here was made from files that have changed since; "
+                "to make a run again all the same, remove its folder"
             )
         return []
     if not force:

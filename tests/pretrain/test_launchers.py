@@ -153,7 +153,7 @@ def test_a_taken_port_and_a_process_that_dies(work: Path):
     began = time.monotonic()
     output, _ = processes[0].communicate(timeout=60)
     assert time.monotonic() - began < 60
-    assert processes[0].returncode == 1
+    assert processes[0].returncode == 1, output
     assert f"port {port} is taken: meeting at port {port + 1}" in output
     last = output.splitlines()[-1]
     assert last.startswith("bbert pretrain: process 1 on ")
