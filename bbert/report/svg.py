@@ -7,7 +7,7 @@ that is a file of its own carries that style sheet inside.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from importlib.resources import files
 
@@ -17,19 +17,21 @@ from bbert.report.chart import (
     Dots,
     LineChart,
     MatrixChart,
+    Measure,
     MeasureChart,
     ScatterChart,
     log_ticks,
     thinned,
     ticks,
 )
+from bbert.report.svg_text import fitting, lines_of, short_number, text_at, width_of
 
 WIDTH = 410  # on a page of 400 pixels text is then 12 pixels high
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 22, 12, 44
 _DOT_LEFT = 164
-_NARROW, _WIDE = "fijlrt.,:;()[]|-' ", "mwMW%…"
+_LABEL = _DOT_LEFT - 10  # of a row
 _PLOT_HEIGHT = 220
-_LEGEND_ROW, _DOT_ROW, _GROUP_HEAD = 20, 22, 24
+_LEGEND_ROW, _DOT_ROW, _GROUP_HEAD, _LINE = 20, 22, 24, 15
 _NUM_STYLES = 8
 _MARKS = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z", "M-4 -4h8v8h-8Z", "M0 -5l5 5l-5 5l-5 -5Z",
@@ -141,10 +143,10 @@ def _axes(
     for value in y_ticks:
         y = y_of(value)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
-        parts.append(_text(_LEFT - 6, y + 4, _short(value), "end"))
+        parts.append(text_at(_LEFT - 6, y + 4, short_number(value), "end"))
     for value in x_ticks:
-        parts.append(_text(x_of(value), bottom + 18, _short(value), "middle"))
-    parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, x_label, "middle"))
+        parts.append(text_at(x_of(value), bottom + 18, short_number(value), "middle"))
+    parts.append(text_at((_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, x_label, "middle"))
     middle = _TOP + _PLOT_HEIGHT / 2
     parts.append(
         f'<text transform="translate(12 {middle:.0f}) rotate(-90)" text-anchor="middle">'
@@ -157,18 +159,18 @@ def _dots(chart: DotChart) -> tuple[str, int]:
     x_of = _scale(0, 100, _DOT_LEFT, WIDTH - _RIGHT)
     parts: list[str] = []
     y = 8.0
-    bottom = y + sum(_GROUP_HEAD + _DOT_ROW * len(group.rows) for group in chart.groups)
+    bottom = y + sum(_GROUP_HEAD + _heights(group.rows) for group in chart.groups)
     for value in (0, 20, 40, 60, 80, 100):
         parts.append(f'<path class="grid" d="M{x_of(value):.1f} {y:.0f}V{bottom:.0f}"/>')
-        parts.append(_text(x_of(value), bottom + 18, str(value), "middle"))
-    parts.append(_text((_DOT_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
+        parts.append(text_at(x_of(value), bottom + 18, str(value), "middle"))
+    parts.append(text_at((_DOT_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
     for group in chart.groups:
-        parts.append(_text(4, y + 17, group.label, "start", "strong"))
+        parts.append(text_at(4, y + 17, group.label, "start", "strong"))
         top, y = y, y + _GROUP_HEAD
         for row in group.rows:
-            middle = y + _DOT_ROW / 2
+            middle = y + _heights([row]) / 2
             kind = "floor" if row.floor else "s0"
-            parts.append(_text(_DOT_LEFT - 8, middle + 4, _fitting(row.label), "end"))
+            parts += _row_label(row.label, middle)
             parts.append(f'<g class="dot {kind}"><title>{escape(_spoken(row))}</title>')
             if row.std is not None:
                 low, high = max(row.mean - row.std, 0), min(row.mean + row.std, 100)
@@ -188,7 +190,7 @@ def _dots(chart: DotChart) -> tuple[str, int]:
             else:
                 parts.append(f'<circle cx="{mark:.1f}" cy="{middle:.1f}" r="5"/>')
             parts.append("</g>")
-            y += _DOT_ROW
+            y += _heights([row])
         if group.chance is not None:
             parts.append(
                 f'<path class="chance" d="M{x_of(group.chance):.1f} {top + 6:.0f}V{y - 2:.0f}">'
@@ -202,20 +204,20 @@ def _measures(chart: MeasureChart) -> tuple[str, int]:
     x_ticks = ticks(*_spread(min(0.0, *values), max(chart.reaches, *values)))
     x_of = _scale(x_ticks[0], x_ticks[-1], _DOT_LEFT, WIDTH - _RIGHT)
     y = 8.0
-    bottom = y + sum(_GROUP_HEAD + _DOT_ROW * len(rows) for _, rows in chart.groups)
+    bottom = y + sum(_GROUP_HEAD + _heights(rows) for _, rows in chart.groups)
     parts: list[str] = []
     for value in x_ticks:
         parts.append(f'<path class="grid" d="M{x_of(value):.1f} {y:.0f}V{bottom:.0f}"/>')
-        parts.append(_text(x_of(value), bottom + 18, _short(value), "middle"))
-    parts.append(_text((_DOT_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
+        parts.append(text_at(x_of(value), bottom + 18, short_number(value), "middle"))
+    parts.append(text_at((_DOT_LEFT + WIDTH - _RIGHT) / 2, bottom + 36, chart.x_label, "middle"))
     for label, rows in chart.groups:
-        parts.append(_text(4, y + 17, _fitting(label, WIDTH - 16), "start", "strong"))
+        parts.append(text_at(4, y + 17, fitting(label, WIDTH - 16), "start", "strong"))
         y += _GROUP_HEAD
         for row in rows:
-            middle = y + _DOT_ROW / 2
+            middle = y + _heights([row]) / 2
             spoken = f"{row.label}: {row.value:.4g}"
             spoken += "" if row.expected is None else f", {row.expected:.4g} expected"
-            parts.append(_text(_DOT_LEFT - 8, middle + 4, _fitting(row.label), "end"))
+            parts += _row_label(row.label, middle)
             parts.append(f'<g class="dot s0"><title>{escape(spoken)}</title>')
             parts.append(f'<path d="M{x_of(0):.1f} {middle:.1f}H{x_of(row.value):.1f}"/>')
             parts.append(f'<circle cx="{x_of(row.value):.1f}" cy="{middle:.1f}" r="4"/></g>')
@@ -224,7 +226,7 @@ def _measures(chart: MeasureChart) -> tuple[str, int]:
                     f'<circle class="expected" cx="{x_of(row.expected):.1f}" cy="{middle:.1f}" '
                     'r="8"/>'
                 )
-            y += _DOT_ROW
+            y += _heights([row])
     return "".join(parts), int(bottom + _BOTTOM)
 
 
@@ -236,8 +238,8 @@ def _matrix(chart: MatrixChart) -> tuple[str, int]:
     parts: list[str] = []
     for i, label in enumerate(chart.labels):
         x, y = left + width * (i + 0.5), top + height * (i + 0.5)
-        parts.append(_text(x, top - 9, _fitting(label, width), "middle", "strong"))
-        parts.append(_text(left - 8, y + 5, _fitting(label, left - 8), "end", "strong"))
+        parts.append(text_at(x, top - 9, fitting(label, width), "middle", "strong"))
+        parts.append(text_at(left - 8, y + 5, fitting(label, left - 8), "end", "strong"))
         for j, (text, share) in enumerate(chart.cells[i]):
             x, y = left + width * j, top + height * i
             parts.append(
@@ -246,7 +248,7 @@ def _matrix(chart: MatrixChart) -> tuple[str, int]:
                 f'width="{width - 2:.1f}" height="{height - 2:.1f}" rx="3" '
                 f'fill-opacity="{0.04 + 0.46 * share:.3f}"/>'
             )
-            parts.append(_text(x + width / 2, y + height / 2 + 5, text, "middle") + "</g>")
+            parts.append(text_at(x + width / 2, y + height / 2 + 5, text, "middle") + "</g>")
     return "".join(parts), int(top + height * number + 8)
 
 
@@ -264,15 +266,15 @@ def _legend(labels: list[str], top: float, marks: list[str] | None = None) -> tu
     parts: list[str] = []
     x, y = float(_LEFT), top
     for index, label in enumerate(labels):
-        label = _fitting(label, WIDTH - _LEFT - 34)
-        width = 44 + _width(label)
+        label = fitting(label, WIDTH - _LEFT - 34)
+        width = 44 + width_of(label)
         if x > _LEFT and x + width > WIDTH - _RIGHT:
             x, y = float(_LEFT), y + _LEGEND_ROW
         if marks is None:
             parts.append(f'<path class="line s{index % _NUM_STYLES}" d="M{x:.0f} {y - 4:.0f}h24"/>')
         else:
             parts.append(f'<g transform="translate({x + 12:.0f} {y:.0f})">{marks[index]}</g>')
-        parts.append(_text(x + 30, y, label, "start"))
+        parts.append(text_at(x + 30, y, label, "start"))
         x += width
     return "".join(parts), int(y + 10)
 
@@ -295,33 +297,18 @@ def _spread(low: float, high: float) -> tuple[float, float]:
     return (low - size / 2, high + size / 2) if size > 1e-6 else (0.0, 1.0)
 
 
-def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
-    style = f' class="{kind}"' if kind else ""
-    return f'<text{style} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _heights(rows: Sequence[Dots] | Sequence[Measure]) -> int:
+    """What rows with these labels take from the figure's height."""
+    return sum(_DOT_ROW + _LINE * (len(lines_of(row.label, _LABEL)) - 1) for row in rows)
 
 
-def _short(value: float) -> str:
-    """A tick's number: 1500 → "1,500", 20000 → "20k", 2000000 → "2M", 0.05 → "0.05"."""
-    if abs(value) >= 1e6:
-        return f"{value / 1e6:g}M"
-    if abs(value) >= 1e4:
-        return f"{value / 1e3:g}k"
-    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
-
-
-def _width(label: str) -> float:
-    """About how wide a label is, rather too wide: 13.5 pixels of a sans-serif."""
-    return sum(4.9 if c in _NARROW else 12.5 if c in _WIDE else 8.6 for c in label)
-
-
-def _fitting(label: str, room: float = _DOT_LEFT - 10) -> str:
-    """The label with its middle left out where it is wider than `room`: both ends tell apart."""
-    if _width(label) <= room:
-        return label
-    first, last = label[: len(label) // 2], label[len(label) // 2 :]
-    while _width(f"{first}…{last}") > room and len(first) + len(last) > 2:
-        first, last = (first[:-1], last) if len(first) > len(last) else (first, last[1:])
-    return f"{first}…{last}"
+def _row_label(label: str, middle: float) -> list[str]:
+    lines = lines_of(label, _LABEL)
+    first = middle + 4 - _LINE * (len(lines) - 1) / 2
+    return [
+        text_at(_DOT_LEFT - 8, first + _LINE * number, line, "end")
+        for number, line in enumerate(lines)
+    ]
 
 
 def _spoken(row: Dots) -> str:

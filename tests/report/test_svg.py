@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -20,7 +21,8 @@ from bbert.report.chart import (
     thinned,
     ticks,
 )
-from bbert.report.svg import WIDTH, _fitting, _width, draw, palette
+from bbert.report.svg import WIDTH, draw, palette
+from bbert.report.svg_text import fitting, lines_of, width_of
 
 VALUES = st.floats(-1e9, 1e9, allow_subnormal=False)
 
@@ -95,7 +97,7 @@ def test_a_figure_explains_itself_and_uses_dashes():
 def test_dots_show_seeds_mean_floor_and_chance():
     pretrained = Dots("last", (70.0, 80.0, 90.0), 80.0, 10.0)
     random = Dots("last, random", (5.0,), 5.0, None, floor=True)
-    chart = DotChart("d", "t", "d", "F1, %", (DotGroup("en", (pretrained, random), 3.0),))
+    chart = DotChart("d", "t", "d", "F1", (DotGroup("en", (pretrained, random), 3.0),))
     root = ElementTree.fromstring(draw(chart))
     circles = list(root.iter("circle"))
     assert len([c for c in circles if c.get("class") == "seed"]) == 3
@@ -116,9 +118,35 @@ def test_values_that_are_all_zero_have_an_axis_in_plain_numbers():
 @given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=80))
 def test_a_long_label_keeps_both_of_its_ends(first: str, middle: str, last: str):
     label = f"A{first}{middle}{last}Z"
-    fitted = _fitting(label, 100)
+    fitted = fitting(label, 100)
     assert fitted == label or (fitted[0], fitted[-1], fitted.count("…") > 0) == ("A", "Z", True)
-    assert fitted == label or _width(fitted) <= 100
+    assert fitted == label or width_of(fitted) <= 100
+
+
+@given(st.text(max_size=80))
+def test_a_label_has_at_most_two_lines(label: str):
+    lines = lines_of(label, 100)
+    assert len(lines) in (1, 2)
+    assert all(width_of(line) <= 100 for line in lines if line != label)
+    if not any("…" in line for line in lines):
+        assert " ".join(lines) == label
+
+
+def test_a_label_that_does_not_fit_is_broken_where_its_halves_do():
+    assert lines_of("DLFA with layer 5", 154) == ["DLFA with layer 5"]
+    assert lines_of("DLFA with layer 5 (published 11)", 154) == [
+        "DLFA with layer 5", "(published 11)"
+    ]  # fmt: skip
+    rows = tuple(Dots(f"DLFA with layer {n} (published 11)", (5.0,), 5.0, None) for n in (4, 5))
+    short = tuple(replace(row, label="DLFA") for row in rows)
+    heights, texts = [], []
+    for drawn in (rows, short):
+        svg = draw(DotChart("f", "t", "d", "F1", (DotGroup("es", drawn, None),)))
+        root = ElementTree.fromstring(svg)
+        heights.append(int(root.get("viewBox").split()[-1]))
+        texts.append([element.text for element in root.iter("text")])
+    assert heights[0] > heights[1]
+    assert {"DLFA with layer 4", "DLFA with layer 5"} <= set(texts[0])
 
 
 def test_a_line_of_one_point_is_a_mark_and_a_floor_below_zero_keeps_the_axis():
