@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import statistics
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bbert.errors import InputError
-from bbert.reproduce.plan import Plan
+from bbert.reproduce.plan import Job, Plan
 from bbert.reproduce.written_plan import is_done
 from bbert.run_directory import list_runs
 
@@ -31,14 +32,20 @@ class Cost:
     measured: bool
 
 
-def cost_of(plan: Plan, work: Path, slots: int) -> Cost:
+def cost_of(plan: Plan, work: Path, slots: int, again: Iterable[Job] = ()) -> Cost:
     """Time and disk of the jobs that are not done.
 
     Args:
         slots: commands that run side by side.
+        again: jobs that are done and will be made again from other files; what is made from them
+            counts too. A run that was removed comes out as it was, and what was made from it stays.
     """
     jobs = list(plan.jobs.values())
-    pending = Counter(job.stage for job in jobs if not is_done(work, job))
+    changed = {job.key for job in again}
+    for job in jobs:  # in this order: what a job needs comes before it
+        if not changed.isdisjoint(job.needs):
+            changed.add(job.key)
+    pending = Counter(job.stage for job in jobs if job.key in changed or not is_done(work, job))
     seconds = 0.0
     measured = False
     for stage, count in pending.items():

@@ -91,7 +91,9 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
         )
     gpus = visible_gpus() if scale.gpu else 0
     cores = config.cores or usable_processors()
-    cost = cost_of(plan, config.work, gpus or cores)
+    forced = config.force or config.renew
+    again = refuse_changed_files(plan, config.work, force=True) if forced else []
+    cost = cost_of(plan, config.work, gpus or cores, again)
     name = config.name or default_name(config)
     final = config.work / STAGE_FOLDERS["report"] / name
     if config.dry_run:
@@ -99,7 +101,8 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     if config.nodes * config.tasks_per_node > 1 and in_containers(config.profile):
         raise InputError("--nodes and --tasks-per-node need srun; a container has one process")
     refuse_missing_data(plan, data)
-    again = refuse_changed_files(plan, config.work, config.force or config.renew)
+    if not forced:
+        refuse_changed_files(plan, config.work, force=False)
     refuse_too_little_disk(cost, config.work)
     for quantity, value in _estimates(plan, cost).items():
         logger.info("%s: %s", quantity, value)

@@ -17,6 +17,7 @@ import yaml
 import bbert.reproduce.workflow as workflow
 from bbert.errors import InputError
 from bbert.reproduce.changed_files import made_from_other_files, refuse_changed_files
+from bbert.reproduce.cost import cost_of
 from bbert.reproduce.plan import Job, Plan
 from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
@@ -91,6 +92,17 @@ def held(work: Path) -> list[str]:
 
 def finished(work: Path, run: str) -> int:
     return (work / run / "manifest.json").stat().st_mtime_ns
+
+
+def test_what_is_made_again_is_counted_with_what_depends_on_it(work):
+    assert made(work) == []
+    plan = plan_of_three()
+    assert cost_of(plan, work, 1).pending.total() == 0
+    for key, stages in (("corpus/c", 3), ("pretrain/m", 2), ("finetune/t", 1)):
+        cost = cost_of(plan, work, 1, again=[plan.jobs[key]])
+        assert (cost.done, cost.pending.total()) == (3 - stages, stages)
+    shutil.rmtree(work / "models" / "m")
+    assert set(cost_of(plan, work, 1).pending) == {"pretrain"}, "it comes out as it was"
 
 
 def test_a_removed_run_is_made_again_and_what_came_out_the_same_stays(work):
