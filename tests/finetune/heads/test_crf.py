@@ -36,7 +36,7 @@ def score(crf: LinearChainCrf, scores_WC: torch.Tensor, tags: tuple[int, ...]) -
     total += sum(crf.transitions[a, b] for a, b in itertools.pairwise(tags))
     if crf.starts is not None and crf.ends is not None:
         total += crf.starts[tags[0]] + crf.ends[tags[-1]]
-    return float(total)
+    return float(total.detach())
 
 
 def is_legal(crf: LinearChainCrf, tags: tuple[int, ...]) -> bool:
