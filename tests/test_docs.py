@@ -52,6 +52,26 @@ def test_a_common_option_that_means_something_else_is_named_again(generator):
     assert "| `--quiet` |" not in section
 
 
+def test_the_page_of_verdicts_has_every_claim_of_the_recipes():
+    from bbert.reproduce.recipe import load_recipes
+    from bbert.reproduce.scale import load_scale
+    from bbert.reproduce.shipped import pipelines_folder
+
+    page = (DOCS / "explanation" / "what-the-sample-shows.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+ [\w-]+) \| (.+?) \|", page, re.MULTILINE)
+    scale = load_scale(pipelines_folder() / "scales", "sample")
+    recipes = load_recipes(pipelines_folder() / "recipes", scale)
+    claims = [
+        (f"{paper} {number}", claim["says"])
+        for paper, tables in recipes.items()
+        for number, table in tables.items()
+        for claim in table.claims
+    ]
+    assert sorted(place for place, _ in rows) == sorted(place for place, _ in claims)
+    written = [says for _, says in rows if not says.startswith(("the same", "as 1"))]
+    assert set(written) <= {says for _, says in claims}
+
+
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     plain = (re.sub(r"[`*]", "", heading).strip().lower() for heading in headings)
