@@ -116,6 +116,9 @@ def test_no_snakemake(monkeypatch: pytest.MonkeyPatch):
     without("snakemake", monkeypatch)
     assert software.snakemake().state == "missing"
     assert "pip install" in software.snakemake().mend
+    without("snakemake", monkeypatch, instead="9.15.0")
+    assert software.snakemake().state == "missing"
+    assert "too old" in software.snakemake().found
 
 
 @pytest.mark.parametrize(("size", "state"), [(64 * 2**20, "note"), (8 * 2**30, "ok")])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bbert.doctor.finding import Finding, State
 from bbert.doctor.installed import output_of, version_of
+from bbert.reproduce.workflow import OLDEST_SNAKEMAKE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 """Where bbert was installed from with `pip install -e`."""
@@ -112,8 +113,11 @@ def wikiextractor() -> Finding:
 
 def snakemake() -> Finding:
     """Snakemake, which `bbert reproduce` starts."""
-    version = version_of("snakemake")
+    from packaging.version import Version
+
+    version, mend = version_of("snakemake"), f"pip install 'snakemake>={OLDEST_SNAKEMAKE}'"
     if version is None:
-        return Finding("snakemake", "missing", "not installed; needed by bbert reproduce",
-                       "pip install 'snakemake>=9'")  # fmt: skip
+        return Finding("snakemake", "missing", "not installed; needed by bbert reproduce", mend)
+    if Version(version) < Version(OLDEST_SNAKEMAKE):
+        return Finding("snakemake", "missing", f"{version} is too old", mend)
     return Finding("snakemake", "ok", f"{version} (bbert reproduce)")

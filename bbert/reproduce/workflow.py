@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,8 @@ from bbert.reproduce.written_plan import WrittenPlan, forget, is_made, log_of, w
 
 logger = logging.getLogger(__name__)
 
+OLDEST_SNAKEMAKE = "9.17"
+"""Since when it keeps to the number of processors and GPUs that it is given."""
 _POLL_SECONDS = 0.5
 _NO_EXECUTOR = re.compile(r"argument --executor\S*: invalid choice: '([\w-]+)'")
 _TRIES = 2
@@ -114,8 +117,7 @@ def _command(
     program: str,
     contained: bool,
 ) -> Sequence[str]:
-    if importlib.util.find_spec("snakemake") is None:
-        raise InputError("Snakemake is not installed; pip install 'bbert[pipelines]'")
+    _refuse_other_snakemake()
     engine = "bbert.reproduce.shared_volume" if contained else "snakemake"
     command = [
         sys.executable, "-m", engine, "--snakefile", str(snakefile.resolve()),
@@ -127,6 +129,7 @@ def _command(
         # No limit that matters here; but Snakemake looks for free places again after every such
         # span for every command that has ended, and its usual second costs a processor's share.
         command += ["--max-jobs-per-timespan", "1000/3s"]
+        command += ["--scheduler", "greedy"]  # all commands are alike: there is nothing to solve
     else:
         command += ["--profile", str(profile.resolve())]
         command += [] if cores is None else ["--cores", str(cores)]  # wins over the profile's
@@ -134,6 +137,20 @@ def _command(
         *command, "--config", f"plan={written.jobs.resolve()}", f"work={work.resolve()}",
         f"bbert={program}",
     ]  # fmt: skip
+
+
+def _refuse_other_snakemake() -> None:
+    """Before 9.17 a command that was the only one ready took no place, and gave one back."""
+    from packaging.version import Version
+
+    if importlib.util.find_spec("snakemake") is None:
+        raise InputError("Snakemake is not installed; pip install 'bbert[pipelines]'")
+    found = metadata.version("snakemake")
+    if Version(found) < Version(OLDEST_SNAKEMAKE):
+        raise InputError(
+            f"Snakemake {found} starts more commands than there are processors or GPUs; "
+            f"pip install 'snakemake>={OLDEST_SNAKEMAKE}'"
+        )
 
 
 def _environment() -> dict[str, str]:
