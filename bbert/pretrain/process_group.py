@@ -14,7 +14,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,6 +192,24 @@ def _disconnect() -> None:
 
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def end_without_the_lost() -> None:
+    """Let this process, which has lost another one, end with exit code 1 once it has said so.
+
+    Neither is the group left in good order, which takes all of its processes, nor are the libraries
+    taken apart: a thread of theirs may still wait for the lost one, and torn down with the rest it
+    aborts the program (SIGABRT, "terminate called without an active exception").
+    """
+    atexit.unregister(_disconnect)
+    atexit.register(_end_at_once)
+
+
+def _end_at_once() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(1)
 
 
 def import_deepspeed() -> Any:

@@ -39,6 +39,7 @@ from bbert.pretrain.plan import (
 from bbert.pretrain.process_group import (
     ProcessGroup,
     count_gpus,
+    end_without_the_lost,
     launched_group,
 )
 from bbert.pretrain.stop_request import stopped_at_once
@@ -135,6 +136,7 @@ def _lifeline(group: ProcessGroup) -> Iterator[None]:
         stopped = isinstance(error, SystemExit | KeyboardInterrupt)
         lifeline.end("it was stopped" if stopped else _first_line(lost or error))
         if lost is not None:
+            end_without_the_lost()
             raise RunFailed(lost) from error
         raise
     lifeline.end()

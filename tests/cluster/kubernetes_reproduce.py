@@ -113,7 +113,7 @@ def run_the_plan(folder: Path, cluster: Cluster) -> None:
     """All commands as jobs; those that fail once are tried again and the rest goes on."""
     work = folder / "work"
     reproduce.pipelines_folder = lambda: folder / "pipelines"
-    reproduce._report = lambda config, name, plan: plan  # the runs are empty
+    reproduce._report = lambda config, name, plan, failed: plan  # the runs are empty
     done = reproduce.run(ReproduceConfig(paper="k2020", work=work, profile=folder / "profile"))
     assert isinstance(done, reproduce.Reproduced)
     assert done.exit_code == 0, (done.failed, done.num_waiting)
