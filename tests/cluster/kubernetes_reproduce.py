@@ -39,7 +39,7 @@ IMAGE_BBERT = """#!/bin/sh
 # The image's bbert: notes its words, fails once in every fine-tuning, hangs where it is told to.
 echo "OMP_NUM_THREADS=$OMP_NUM_THREADS $*" >>'{folder}/calls'
 if [ -e '{folder}/hang' ]; then sleep 600; fi
-for config; do :; done
+while [ $# -gt 0 ]; do if [ "$1" = --config ]; then config=$2; fi; shift; done
 stage=$(basename "$(dirname "$config")")
 name=$(basename "$config" .yaml)
 case $stage in {folders} esac
