@@ -73,3 +73,7 @@ if ! grep 'going on from step' "$folder/job.log" | grep -qF "/$saved)"; then
 fi
 echo "signal: the job goes on from $saved"
 scancel "$number"
+for _ in $(seq 600); do
+    if [ -z "$(state "$number")" ]; then break; fi
+    sleep 0.1
+done
