@@ -45,7 +45,7 @@ def cells_of(typed: FinetuneConfig, depth: int) -> list[Cell]:
         depth: layers of the encoder, for `--random-init pairs`.
 
     Raises:
-        InputError: a training language that is unknown; a treebank that no cell learns from.
+        InputError: a treebank that no cell learns from.
     """
     values: dict[str, list[Any]] = {}
     if typed.train_lang is not None:
@@ -55,22 +55,22 @@ def cells_of(typed: FinetuneConfig, depth: int) -> list[Cell]:
     if typed.random_init is not None:
         values["random_init"] = layer_groups(typed.random_init, depth)
     varying = [axis for axis in AXES if len(values.get(axis, ())) > 1]
-    sources = {
-        names: [language.source for language in training_languages(names)]
-        for names in values.get("train_lang", ())
-    }
-    if "train_lang" in varying and typed.train_treebank:
-        spoken = itertools.chain.from_iterable(sources.values())
-        refuse_idle_treebanks(spoken, typed.train_treebank, _TREEBANK, "learnt from")
+    learned: dict[str, list[str]] = {}
+    if typed.train_treebank:
+        for names in values.get("train_lang", ()):
+            learned[names] = [language.source for language in training_languages(names)]
+    if learned:
+        all_learned = itertools.chain.from_iterable(learned.values())
+        refuse_idle_treebanks(all_learned, typed.train_treebank, _TREEBANK, "learnt from")
     cells: list[Cell] = []
     for chosen in itertools.product(*values.values()):
         options = dict(zip(values, chosen, strict=True))
         place = {axis: options[axis] for axis in varying}
         if typed.random_init is not None and options["random_init"] is None:
             options["init"] = None  # nothing is drawn in this cell
-        if "train_lang" in varying and typed.train_treebank:
-            spoken = sources[options["train_lang"]]
-            options["train_treebank"] = needed_treebanks(spoken, typed.train_treebank, _TREEBANK)
+        if learned:
+            own = learned[options["train_lang"]]
+            options["train_treebank"] = needed_treebanks(own, typed.train_treebank, _TREEBANK)
         name = typed.name
         if name and varying:
             name = "-".join([name, *(_word(place[axis]) for axis in varying)])

@@ -24,7 +24,8 @@ def source_languages(fine_tunings: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def with_its_treebanks(fine_tuning: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of one; a scale names a task's treebanks for all languages, kept are its own."""
+    """Options of a fine-tuning without the treebanks of languages that it does not read: a scale
+    names those of a task for all languages together."""
     from bbert.finetune.treebanks import needed_treebanks
 
     options = dict(fine_tuning)
