@@ -83,7 +83,8 @@ class FinetuneConfig(StageConfig):
     """Dependency relations of parsing: without subtypes (universal, default) or with them."""
     too_long: Literal["window", "wrong", "cut"] | None = None
     """Texts beyond --max-length: overlapping windows (window, default for words), what is cut off
-    counts as wrong (wrong, default for pairs), or the rest is scored (cut; pairs only)."""
+    counts as wrong (wrong, default for pairs), or the rest is scored (cut; pairs only, and their
+    default with --recipe)."""
     head: HeadName = None
     """Task layer; by default the task's usual one. bilstm-crf (ner) keeps the encoder frozen and
     has its own defaults: those of --recipe k2020, one seed."""

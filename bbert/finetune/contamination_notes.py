@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bbert.finetune.truncation_notes import share
+
 _PLACES = {"in_training": "the training data", "in_pretraining": "the pretraining text"}
 
 
@@ -14,7 +16,7 @@ def contamination_notes(found: Mapping[str, Any]) -> list[str]:
     sentences = []
     for key, place in _PLACES.items():
         counts = [
-            f"{name} {entry[key]:,} of {entry['n']:,} ({entry[key] / entry['n']:.1%})"
+            share(name, entry[key], entry["n"])
             for name, entry in found["languages"].items()
             if entry[key]
         ]

@@ -89,7 +89,7 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
     values |= _frozen_options(typed, task, values)
     values |= _parser_sizes(typed, model, values)
     values["max_length"] = _max_length(typed, model, values)
-    values["too_long"] = _too_long(typed, task)
+    values["too_long"] = _too_long(typed, task, values)
     data, identifier = _data(typed, model, task, values)
     folder = _folder(typed, task, values, data)
     values["data"] = identifier or folder
@@ -224,8 +224,8 @@ def _max_length(typed: FinetuneConfig, model: ModelFolder, values: dict[str, Any
     return typed.max_length
 
 
-def _too_long(typed: FinetuneConfig, task: Task) -> str:
-    chosen = typed.too_long or task.too_long[0]
+def _too_long(typed: FinetuneConfig, task: Task, values: dict[str, Any]) -> str:
+    chosen = typed.too_long or values.get("too_long", task.too_long[0])
     if chosen not in task.too_long:
         raise InputError(
             f"--too-long {chosen} does not fit task {task.name}: use {', '.join(task.too_long)}"

@@ -71,8 +71,8 @@ def results(
         "selection": config.selection,
         "seeds": list(scores),
         "labels": list(data.labels),
-        "train": _examples(data.train),
-        "dev": _examples(data.dev) if data.dev else None,
+        "train": counts_of(data.train),
+        "dev": counts_of(data.dev) if data.dev else None,
         "network": dict(notes),
         "languages": languages,
         "cross_lingual_gap": gap,
@@ -105,12 +105,13 @@ def _language(
         "std": stdev(values) if len(values) > 1 else None,
         "chance": plan.task.chance(examples.gold),
         **({"floors": plan.task.floors(examples.gold)} if plan.task.floors else {}),
-        **_examples(examples),
+        **counts_of(examples),
         "metrics": {name: [score[name] for score in scores.values()] for name in metrics},
     }
 
 
-def _examples(examples: ExampleSet) -> dict[str, Any]:
+def counts_of(examples: ExampleSet) -> dict[str, Any]:
+    """How many examples and labels a set has, from which files, and what became of them."""
     return {
         "n": len(examples.examples),
         "split": examples.files.split,

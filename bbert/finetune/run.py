@@ -18,7 +18,7 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bbert.cards.card import write_transfer_card
 from bbert.finetune.averages import averages, groups_of
@@ -26,9 +26,13 @@ from bbert.finetune.config import FinetuneConfig, resolved
 from bbert.finetune.grid import Grid, cells_of
 from bbert.finetune.model_folder import find_model
 from bbert.finetune.plan import NVIDIA_DRIVER, Plan, make_plan
+from bbert.finetune.truncation_notes import truncation_notes
 from bbert.processor_precision import warn_of_slow_bf16
 from bbert.run_directory import Run, RunDirectory, open_run, read_json, write_json_atomically
 from bbert.stage_config import DryRun
+
+if TYPE_CHECKING:
+    from bbert.finetune.examples import RunData
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +139,7 @@ def _finetune(plan: Plan, run: Run, last_data: LastData) -> None:
 
     first = plan.config.seed
     data = load_data_once(plan, last_data)
+    _warn_of_cuts(plan, data)
     with run.step("contamination") as checked:
         if not checked.done:
             checked.counts.update(contamination_once(plan, data, last_data))
@@ -186,6 +191,16 @@ def _finetune(plan: Plan, run: Run, last_data: LastData) -> None:
     }
     if not plan.model.runs_own_code:
         write_transfer_card(run, run.path / "model", content)
+
+
+def _warn_of_cuts(plan: Plan, data: RunData) -> None:
+    """Before the training: what counts as wrong whatever is learned."""
+    from bbert.finetune.results import counts_of
+
+    too_long = resolved(plan.config.too_long)
+    counts = {name: counts_of(examples) for name, examples in data.evaluation.items()}
+    for sentence in truncation_notes(too_long, counts) if too_long == "wrong" else ():
+        logger.warning("%s; a longer --max-length or another --too-long scores them", sentence)
 
 
 def _save(plan: Plan, run: Run, network: Any, labels: tuple[str, ...], seed: int) -> None:

@@ -6,6 +6,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from bbert.finetune.contamination_notes import contamination_notes
+from bbert.finetune.truncation_notes import truncation_notes
 from bbert.run_directory import RunDirectory, read_json
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def _caption(content: dict[str, Any]) -> str:
     spread = "mean ± standard deviation over seeds" if len(seeds) > 1 else "seed"
     said = f"{spread} {', '.join(map(str, seeds))}; chance: {content['chance_definition']}"
     failed = [f"\nfailed: {cell}: {why}" for cell, why in content.get("failures", {}).items()]
-    found = contamination_notes(content["contamination"]) if "contamination" in content else []
+    found = truncation_notes(content.get("too_long"), content["languages"])
+    found += contamination_notes(content["contamination"]) if "contamination" in content else []
     return said + "".join(failed) + "".join(f"\n{sentence}" for sentence in found)
 
 

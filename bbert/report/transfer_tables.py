@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from bbert.finetune.contamination_notes import contamination_notes, not_checked
+from bbert.finetune.truncation_notes import truncation_notes
 from bbert.report.other_settings import settings_that_differ
 from bbert.report.records import RunRecord, is_number
 from bbert.report.select_runs import upstream
@@ -152,7 +153,7 @@ def transfer_table(group: Sequence[RunRecord], number_in_page: int) -> Table:
         after = [blank] * (len(columns) - 1 - len(values))
         rows.append((Cell(label, emphasis="floor"), *values, *after))
     note = "Mean ± standard deviation over seeds of fine-tuning, in percent."
-    note += "".join(_contamination(group))
+    note += "".join(_notes(group))
     definitions = " ".join(_definitions(group, bool(gaps)))
     identifier = f"transfer-{number_in_page}"
     return Table(identifier, group_title(group), tuple(columns), tuple(rows), note, definitions)
@@ -196,19 +197,19 @@ def _definitions(group: Sequence[RunRecord], with_gaps: bool) -> Iterator[str]:
         yield f"Gap: score on {source} minus score on the language."
 
 
-def _contamination(group: Sequence[RunRecord]) -> Iterator[str]:
-    """Sentences on test examples that the models may have seen; each with the runs that it holds
-    for, unless it holds for all."""
+def _notes(group: Sequence[RunRecord]) -> Iterator[str]:
+    """Sentences on test examples that were cut and on those that the models may have seen; each
+    with the runs that it holds for, unless it holds for all."""
     said: dict[str, list[str]] = {}
     for run in group:
-        found = run.content.get("contamination")
-        if not found:
-            continue
-        sentences = [f"{s[0].upper()}{s[1:]}" for s in contamination_notes(found)]
-        if reason := not_checked(found):
-            sentences.append(f"Pretraining text not compared with the test sets: {reason}")
+        content = run.content
+        sentences = truncation_notes(content.get("too_long"), content["languages"])
+        if found := content.get("contamination"):
+            sentences += contamination_notes(found)
+            if reason := not_checked(found):
+                sentences.append(f"pretraining text not compared with the test sets: {reason}")
         for sentence in sentences:
-            said.setdefault(sentence, []).append(run.name)
+            said.setdefault(f"{sentence[0].upper()}{sentence[1:]}", []).append(run.name)
     for sentence, runs in said.items():
         yield f" {sentence}" + ("." if len(runs) == len(group) else f" [{', '.join(runs)}].")
 

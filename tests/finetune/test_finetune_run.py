@@ -203,7 +203,7 @@ def test_words_that_are_cut_off_are_wrong_and_counted(bert: Path, long_sentence:
 
 
 def test_pairs_that_are_cut_are_wrong_unless_asked_for(
-    bert: Path, xnli_data: Path, tmp_path: Path, work: Path
+    bert: Path, xnli_data: Path, tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str]
 ):
     data = Path(shutil.copytree(xnli_data, tmp_path / "xnli"))
     lines = (data / "xnli.test.tsv").read_text().splitlines()
@@ -215,6 +215,8 @@ def test_pairs_that_are_cut_are_wrong_unless_asked_for(
     labels = {}
     for too_long in ("wrong", "cut"):
         run = finetune(*typed, "--too-long", too_long, name=too_long, work=work)
+        warned = "which count as wrong: en 1 of 20 (5.0%)" in capsys.readouterr().err
+        assert warned == (too_long == "wrong")
         content = results(run)
         assert content["languages"]["en"]["truncated_examples"] == 1
         assert content["too_long"] == too_long

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bbert.errors import InputError
+from bbert.finetune.recipes import RECIPES as RECIPES_OF_PAPERS
 from bbert.reproduce.missing_files import refuse_missing_data
 from bbert.reproduce.plan import make_plan
 from bbert.reproduce.recipe import PROBES_OF_A_MODEL, load_recipes
@@ -89,6 +90,20 @@ def test_characters_and_words_are_not_given_the_number_of_word_pieces(name, tmp_
     sizes = {options.get("tokenization", "wordpiece"): options.get("vocab_size")
              for options in corpora}  # fmt: skip
     assert sizes == {"char": None, "word": None, "wordpiece": scale.corpus["vocab_size"]}
+
+
+@pytest.mark.parametrize("name", ["small", "paper"])
+def test_pairs_that_are_too_long_are_scored_as_published(name):
+    """Every other pair of XNLI has more than 128 characters: counted as wrong, they would be all
+    that k2020 10 measures."""
+    scale = load_scale(FOLDER / "scales", name)
+    tables = [t for of in load_recipes(FOLDER / "recipes", scale).values() for t in of.values()]
+    found = set()
+    for options in (job.options for job in make_plan(tables, scale, Path("data")).jobs.values()):
+        if options.get("task") in ("xnli", "pawsx"):
+            recipe = RECIPES_OF_PAPERS.get(options.get("recipe", ""), {})
+            found.add(options.get("too_long") or recipe[options["task"]]["too_long"])
+    assert found == {"cut"}
 
 
 @pytest.mark.parametrize("name", ["small", "paper"])
