@@ -122,6 +122,27 @@ def labels(content: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def cut_note(content: Mapping[str, Any]) -> str:
+    """How many sentences of each language were read without their end, by model where they differ;
+    empty where none were."""
+    said: dict[str, list[str]] = {}
+    for model, languages in content.get("cut", {}).items():
+        counts = [
+            f"{name} {found['truncated']:,}"
+            for name, found in languages.items()
+            if found["truncated"]
+        ]
+        if counts:
+            said.setdefault(", ".join(counts), []).append(model)
+    if not said:
+        return ""
+    parts = [
+        counts if len(models) == len(content["cut"]) else f"{counts} ({', '.join(models)})"
+        for counts, models in said.items()
+    ]
+    return f"sentences cut off at {content['max_length']} word-pieces: {'; '.join(parts)}"
+
+
 def by_pair(content: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, dict[str, Any]]]]]:
     """The headlines with their names, as they can be read together: (of what, [(name, entry)]).
 

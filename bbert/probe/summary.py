@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bbert.probe.results import by_pair, headlines
+from bbert.probe.results import by_pair, cut_note, headlines
 from bbert.report.table import p_value
 from bbert.run_directory import RunDirectory, read_json
 
@@ -68,6 +68,8 @@ def _caption(content: dict[str, Any], wide: bool) -> str:
     fused = [f"{e['model']} {_value(e['fused'])}" for e in entries if e["fused"]]
     if fused:
         caption += "\nfused: " + "; ".join(fused)
+    if note := cut_note(content):
+        caption += f"\n{note}"
     reasons = dict.fromkeys(v["reason"] for e in entries for v in e["layers"] if v["reason"])
     return caption + "".join(f"\n{_NOTHING}: {reason}" for reason in reasons)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bbert.probe.results import by_pair, headlines
+from bbert.probe.results import by_pair, cut_note, headlines
 from bbert.report.probe_tables import LAYERED, NAMES, probe_records, reasons_of, sentence
 from bbert.report.records import RunRecord, is_number
 from bbert.report.table import NOTHING, Cell, Column, Table, fixed, number, words
@@ -157,6 +157,8 @@ def _layer_note(run: RunRecord, entries: Sequence[Mapping[str, Any]]) -> str:
     if chances:
         several = f" to {chances[-1]:.2f}" if len(chances) > 1 else ""
         note += f" Chance {chances[0]:.2f}{several} %."
+    if cut := cut_note(content):
+        note += f" {sentence(cut)}."
     return note + reasons_of([layer for e in entries for layer in e["layers"]])
 
 

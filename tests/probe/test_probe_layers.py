@@ -17,6 +17,7 @@ from bbert.languages import Language
 from bbert.probe.cka import cka
 from bbert.probe.config import CkaConfig, CosineConfig, RetrievalConfig, TranslationConfig
 from bbert.probe.nearest import translated
+from bbert.probe.results import cut_note
 from bbert.probe.run import run
 from bbert.run_directory import RunDirectory
 
@@ -205,6 +206,7 @@ def test_the_command_line(tiny_run, pair, capsys, english):
     shown = capsys.readouterr().out
     assert "floor" in shown
     assert "n = 20" in shown
+    assert "cut off" not in shown
     assert main(["probe", "retrieval", "--parallel", *pair, "--dry-run"]) == 0
     assert "sentences: 60 in each of en, enfake" in capsys.readouterr().out
     short = english.with_name("short.es")
@@ -213,6 +215,19 @@ def test_the_command_line(tiny_run, pair, capsys, english):
     said = capsys.readouterr().err
     assert "has 60 sentences and" in said
     assert "1; sentence n of one must be the translation" in said
+
+
+def test_how_many_sentences_were_cut_off_is_said(tiny_run, pair, capsys):
+    assert main(["probe", "cka", "--parallel", *pair, "--max-length", "8", "--quiet"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    content = results(run(CkaConfig(parallel=pair, max_length=8)))
+    (counts,) = [found for model, found in content["cut"].items() if model == "tiny"]
+    assert 0 < counts["en"]["truncated"] < 60
+    said = ", ".join(f"{name} {found['truncated']}" for name, found in counts.items())
+    assert cut_note(content) == f"sentences cut off at 8 word-pieces: {said}"
+    assert cut_note(content) in shown
+    other = {**content, "cut": {**content["cut"], "random": {"en": {"truncated": 0}}}}
+    assert cut_note(other) == f"sentences cut off at 8 word-pieces: {said} (tiny)"
 
 
 @pytest.mark.parametrize(
