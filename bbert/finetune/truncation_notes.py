@@ -20,20 +20,12 @@ def truncation_notes(too_long: str | None, languages: Mapping[str, Mapping[str, 
     """
     if too_long is None:
         return []
-    counts = []
-    of_pairs = False
-    for name, entry in languages.items():
-        of_pairs = "truncated_words" not in entry
-        number, total = (
-            (entry.get("truncated_examples", 0), entry["n"])
-            if of_pairs
-            else (entry["truncated_words"], entry["labels"])
-        )
-        if number:
-            counts.append(share(name, number, total))
+    of_words = all("truncated_words" in entry for entry in languages.values())
+    key, of = ("truncated_words", "labels") if of_words else ("truncated_examples", "n")
+    counts = [share(name, e[key], e[of]) for name, e in languages.items() if e.get(key)]
     if not counts:
         return []
-    what = _PAIRS[too_long] if of_pairs else "words beyond --max-length, which count as wrong"
+    what = "words beyond --max-length, which count as wrong" if of_words else _PAIRS[too_long]
     return [f"{what}: {', '.join(counts)}"]
 
 
