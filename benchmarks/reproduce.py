@@ -22,9 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from bbert.reproduce.chosen_tables import chosen_tables
 from bbert.reproduce.plan import make_plan
 from bbert.reproduce.recipe import TableRecipe, load_recipes
-from bbert.reproduce.run import chosen_tables
 from bbert.reproduce.scale import Scale, load_scale
 from bbert.reproduce.shipped import pipelines_folder
 from bbert.reproduce.written_plan import is_done

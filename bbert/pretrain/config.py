@@ -98,8 +98,9 @@ class PretrainConfig(StageConfig):
     """Steps of linear warm-up (10,000 / 100, but no more than a tenth of the steps)."""
     weight_decay: float = 0.01
     """AdamW's weight decay; never on LayerNorm and bias."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic: bf16 is autocast over fp32 weights; auto takes it on a GPU and fp32 elsewhere."""
+    precision: Literal["auto", "fp32", "bf16", "fast"] = "auto"
+    """Arithmetic: bf16 is autocast over fp32 weights; auto takes it on a GPU and fp32 elsewhere,
+    fast on processors with instructions for it too."""
 
     log_every: int | None = None
     """Steps between two lines of metrics.jsonl (100 / 50)."""

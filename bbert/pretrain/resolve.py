@@ -10,6 +10,7 @@ from bbert.errors import InputError
 from bbert.pretrain.config import PretrainConfig, architecture_of
 from bbert.pretrain.defaults import DEEP, K2020, SAMPLE
 from bbert.pretrain.presets import preset_options
+from bbert.processor_precision import has_bf16
 
 T = TypeVar("T")
 
@@ -63,8 +64,9 @@ def resolve(
             f"use --processes {machine.gpus} or --device cpu"
         )
     precision = config.precision
-    if precision == "auto":
-        precision = "bf16" if device == "cuda" else "fp32"
+    if precision in ("auto", "fast"):
+        on_processor = precision == "fast" and has_bf16()
+        precision = "bf16" if device == "cuda" or on_processor else "fp32"
     try:
         resolved = replace(
             config,

@@ -22,8 +22,12 @@ class ReproduceConfig(StageConfig):
     """k2020, chen2022, pires2019 or muller2021; all of them without it."""
     table: tuple[str, ...] = ()
     """Numbers of the tables; all of the paper's that have a recipe without it."""
-    scale: Literal["sample", "small", "paper"] = "sample"
-    """How large: the embedded sample in minutes, real text and one GPU, or as published."""
+    scale: Literal["sample", "laptop", "small", "paper"] = "sample"
+    """How large: the embedded sample in minutes, real text without a GPU in hours, real text and
+    one GPU, or as published."""
+    task: tuple[str, ...] = ()
+    """Tasks of these tables to reproduce, where the data of others are not at hand; all of them
+    without it."""
     seeds: int | None = None
     """Seeds of the whole chain, pretraining and one fine-tuning each, from --seed on; as the
     scale says without it. Runs of seeds that are there are shared."""

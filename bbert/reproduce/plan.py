@@ -162,14 +162,18 @@ def _pretraining(
     data: Path | None,
 ) -> Job:
     from bbert.pretrain.config import PretrainConfig
+    from bbert.pretrain.presets import preset_options
 
     corpus = _corpus(plan, corpus_options, data)
-    preset = pretrain_options.get("preset", "")
+    preset = pretrain_options.get("preset")
+    of_scale = dict(plan.scale.pretrain)
     if preset in plan.scale.presets:
         others = {k: v for k, v in pretrain_options.items() if k != "preset"}
         pretrain_options = {**others, **plan.scale.presets[preset]}
-    pretrain_options = _other(pretrain_options, plan.scale.pretrain, PretrainConfig)
-    options = {**plan.scale.pretrain, **pretrain_options}
+    else:  # as published: the command would take the scale's sizes for given, and they would win
+        of_scale = {k: v for k, v in of_scale.items() if k not in preset_options(preset)}
+    pretrain_options = _other(pretrain_options, of_scale, PretrainConfig)
+    options = {**of_scale, **pretrain_options}
     words = [_label(corpus), *_words(pretrain_options), f"seed{seed}"]
     options = {**options, "seed": seed, "corpus": corpus.name}
     return plan.add(_job("pretrain", words, options, (corpus,)))
@@ -226,7 +230,7 @@ def probe_jobs(
         spoken = wanted.get("languages") or source_languages([job.options for job in runs])
         options |= files_of_probe(plan.scale, kind, spoken, data)
         if "model" not in wanted:
-            task = options.pop("task", "ner" if kind == "overlap" else None)
+            task = options.pop("task", None)
             before = [job for job in runs if task in (None, job.options["task"])]
             options["runs"] = [job.name for job in before]
             task_words = [str(task)] if kind == "gap" else []

@@ -30,7 +30,9 @@ def rehearsed(scale: Scale) -> Scale:
     The sample's corpora are kept: they take seconds, and smaller ones are none of its kind.
     """
     from bbert.finetune.tasks import TASKS
+    from bbert.pretrain.presets import PRESETS
 
+    presets = {**PRESETS, **scale.presets}
     corpus = _CORPUS if scale.data else {}
     return replace(
         scale,
@@ -38,7 +40,7 @@ def rehearsed(scale: Scale) -> Scale:
         seeds=tuple(scale.seeds[:1]),
         corpus={**scale.corpus, **corpus},
         pretrain={**scale.pretrain, **_PRETRAIN},
-        presets={name: _smaller(options) for name, options in scale.presets.items()},
+        presets={name: _smaller(options) for name, options in presets.items()},
         models={name: _smaller_model(options) for name, options in scale.models.items()},
         transfer={task: {**scale.transfer.get(task, {}), **_TRANSFER} for task in TASKS},
         transfer_of={

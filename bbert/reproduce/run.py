@@ -6,20 +6,21 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bbert.errors import InputError, RunFailed
 from bbert.reproduce.changed_files import made_from_other_files, refuse_changed_files
+from bbert.reproduce.chosen_tables import chosen_tables, of_tasks
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import Cost, cost_of, refuse_too_little_disk
 from bbert.reproduce.listing import listing
 from bbert.reproduce.missing_files import refuse_missing_data
 from bbert.reproduce.plan import Plan, make_plan
 from bbert.reproduce.profile import in_containers, is_cluster
-from bbert.reproduce.recipe import TableRecipe, load_recipes
+from bbert.reproduce.recipe import load_recipes
 from bbert.reproduce.rehearsal import FOLDER as REHEARSAL_FOLDER
 from bbert.reproduce.rehearsal import rehearsed
 from bbert.reproduce.scale import load_scale
@@ -79,7 +80,9 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
         scale = rehearsed(scale)
         config = replace(config, work=config.work / REHEARSAL_FOLDER)
     recipes = load_recipes(folder / "recipes", scale)
-    chosen = chosen_tables(recipes, config.paper, config.table)
+    chosen = of_tasks(chosen_tables(recipes, config.paper, config.table), config.task)
+    if config.task:
+        scale = replace(scale, says=f"{scale.says}; of its tasks {', '.join(config.task)} alone")
     if config.list:
         return listing(chosen, scale, config.work, config.data)
     data = None if config.data is None else config.data.resolve()
@@ -94,17 +97,19 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     forced = config.force or config.renew
     again = refuse_changed_files(plan, config.work, force=True) if forced else []
     cost = cost_of(plan, config.work, gpus or cores, again)
+    lacks_gpu = scale.gpu and not gpus and config.profile is None
+    estimates = _estimates(plan, cost, lacks_gpu)
     name = config.name or default_name(config)
     final = config.work / STAGE_FOLDERS["report"] / name
     if config.dry_run:
-        return DryRun(config, final, _estimates(plan, cost))
+        return DryRun(config, final, estimates)
     if config.nodes * config.tasks_per_node > 1 and in_containers(config.profile):
         raise InputError("--nodes and --tasks-per-node need srun; a container has one process")
     refuse_missing_data(plan, data)
     if not forced:
         refuse_changed_files(plan, config.work, force=False)
     refuse_too_little_disk(cost, config.work)
-    for quantity, value in _estimates(plan, cost).items():
+    for quantity, value in estimates.items():
         logger.info("%s: %s", quantity, value)
     threads = max(1, cores // gpus) if gpus else 1
     each = 1 if scale.gpu and (gpus or config.profile) else 0  # a cluster has GPUs of its own
@@ -131,28 +136,11 @@ def _why(key: str, log: Path) -> Iterator[str]:
                "it was made with other options")  # fmt: skip
 
 
-def chosen_tables(
-    recipes: Mapping[str, Mapping[str, TableRecipe]], paper: str | None, tables: Sequence[str]
-) -> list[TableRecipe]:
-    """The recipes that a command names.
-
-    Raises:
-        InputError: a paper or a table that has no recipe; names those that have.
-    """
-    if paper is None:
-        return [table for found in recipes.values() for table in found.values()]
-    if paper not in recipes:
-        raise InputError(f"no recipe for {paper!r}; there are {', '.join(recipes)}")
-    found = recipes[paper]
-    for number in tables:
-        if number not in found:
-            raise InputError(f"--table {number}: {paper} has recipes for {', '.join(found)}")
-    return [found[number] for number in dict.fromkeys(tables)] if tables else list(found.values())
-
-
 def default_name(config: ReproduceConfig) -> str:
-    """The report's folder: paper, tables, scale, seeds not the scale's own, rehearsal."""
+    """The report's folder: paper, tables, scale, tasks if not all, seeds not the scale's own,
+    rehearsal."""
     parts = [config.paper or "all", "+".join(dict.fromkeys(config.table)), config.scale]
+    parts += ["+".join(dict.fromkeys(config.task))]
     parts += [f"{key}{value}" for key in ("seeds", "seed") if (value := getattr(config, key))]
     parts += ["rehearsal"] * config.rehearse  # the title of its page
     return "-".join(part for part in parts if part)
@@ -188,9 +176,11 @@ def _report(
     return report
 
 
-def _estimates(plan: Plan, cost: Cost) -> dict[str, str]:
+def _estimates(plan: Plan, cost: Cost, lacks_gpu: bool) -> dict[str, str]:
     stages = ", ".join(f"{count} {stage}" for stage, count in sorted(cost.pending.items()))
     origin = "from the runs that are there" if cost.measured else "from the scale's own figures"
+    if lacks_gpu and not cost.measured:
+        origin = "on GPUs, and there is none here: many times that; --scale laptop needs none"
     tables = ", ".join(f"{table['paper']} {table['table']}" for table in plan.tables)
     return {
         "tables": tables,

@@ -2,7 +2,9 @@
 
 `pipelines/scales/<name>.yaml` holds the options that a recipe leaves open: bytes of text, layers,
 steps, examples, seeds; which published size is played by which small one (`presets`); the files
-that it needs, with where they come from; and what a run of each stage costs.
+that it needs, with where they come from; and what a run of each stage costs. A scale that
+`extends` another has all that the other says and it does not: maps are put together key by key,
+at every depth; anything else takes the place of the other's.
 """
 
 from __future__ import annotations
@@ -101,15 +103,34 @@ def load_scale(folder: Path, name: str) -> Scale:
     Raises:
         InputError: no such scale, or its file has an unknown or missing key.
     """
-    import yaml
-
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise InputError(f"--scale {name}: there are {known}")
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = _content(path)
     try:
         needed = tuple(NeededFiles(**files) for files in content.pop("data"))
         return Scale(name=name, data=needed, **content)
     except (TypeError, KeyError) as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _content(path: Path) -> dict[str, Any]:
+    import yaml
+
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if "extends" not in content:
+        return content
+    base = path.with_name(f"{content.pop('extends')}.yaml")
+    if not base.is_file() or base == path:
+        raise InputError(f"{path}: extends {base.stem}, and there is no other scale of that name")
+    return _over(_content(base), content)
+
+
+def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `own` put over its own."""
+    both = {**base, **own}
+    for key in base.keys() & own.keys():
+        if isinstance(base[key], Mapping) and isinstance(own[key], Mapping):
+            both[key] = _over(base[key], own[key])
+    return both

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
@@ -23,17 +22,16 @@ from pathlib import Path
 from typing import IO
 
 from bbert.errors import InputError, RunFailed
-from bbert.progress import progress
 from bbert.reproduce.plan import Job, Plan
 from bbert.reproduce.profile import in_containers, is_cluster
 from bbert.reproduce.warm_server import warm_server
+from bbert.reproduce.watch import watch
 from bbert.reproduce.written_plan import WrittenPlan, forget, is_made, log_of, write_file
 
 logger = logging.getLogger(__name__)
 
 OLDEST_SNAKEMAKE = "9.17"
 """Since when it keeps to the number of processors and GPUs that it is given."""
-_POLL_SECONDS = 0.5
 _NO_EXECUTOR = re.compile(r"argument --executor\S*: invalid choice: '([\w-]+)'")
 _TRIES = 2
 """How often a command is tried before its cells count as failed."""
@@ -74,7 +72,7 @@ def run_workflow(
                 )  # fmt: skip
             try:
                 with _stopped_by_sigterm():
-                    _watch(plan, work, process)
+                    watch(plan, work, process)
             except BaseException:
                 _stop(process, is_cluster(profile))
                 raise
@@ -158,23 +156,6 @@ def _environment() -> dict[str, str]:
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TERM": "dumb"}
-
-
-def _watch(plan: Plan, work: Path, process: subprocess.Popen[bytes]) -> None:
-    """Show how far the plan is, in percent of the time that the scale expects of all its runs."""
-    pending = {key for key, job in plan.jobs.items() if not is_made(work, job)}
-    expected = {key: plan.scale.seconds[job.stage] for key, job in plan.jobs.items()}
-    percent = 100 / sum(expected.values())
-    before = percent * sum(expected[key] for key in plan.jobs if key not in pending)
-    with progress(f"{len(plan.jobs)} runs", total=100, unit="%", start=before) as advance:
-        while True:
-            ended = process.poll() is not None
-            finished = {key for key in pending if is_made(work, plan.jobs[key])}
-            pending -= finished
-            advance(percent * sum(expected[key] for key in finished))
-            if ended:
-                return
-            time.sleep(_POLL_SECONDS)
 
 
 def _stop(process: subprocess.Popen[bytes], cluster: bool) -> None:

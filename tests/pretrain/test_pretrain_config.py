@@ -60,6 +60,16 @@ def test_gpus_decide_device_precision_and_processes():
     assert resolved(PretrainConfig(batch_size=2), REAL, gpus=4).processes == 2
 
 
+@pytest.mark.parametrize(
+    ("device", "instructions", "precision"),
+    [("cpu", True, "bf16"), ("cpu", False, "fp32"), ("cpu", None, "fp32"), ("cuda", False, "bf16")],
+)
+def test_fast_is_bf16_wherever_it_is_not_emulated(monkeypatch, device, instructions, precision):
+    monkeypatch.setattr("bbert.pretrain.resolve.has_bf16", lambda: instructions)
+    config = PretrainConfig(precision="fast", device=device)
+    assert resolved(config, REAL, gpus=1).precision == precision
+
+
 def test_a_short_run_warms_up_for_a_tenth_of_its_steps():
     assert resolved(PretrainConfig(steps=500), REAL).warmup_steps == 50
 

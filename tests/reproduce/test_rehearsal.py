@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from bbert.pretrain.config import PretrainConfig
+from bbert.pretrain.resolve import Machine, resolve
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.plan import Plan, make_plan
 from bbert.reproduce.recipe import load_recipes
@@ -16,8 +18,8 @@ from bbert.reproduce.scale import Scale, load_scale
 from bbert.reproduce.shipped import pipelines_folder
 
 FOLDER = pipelines_folder()
-SCALES = [load_scale(FOLDER / "scales", name) for name in ("sample", "small", "paper")]
-SIZES = ("depth", "heads", "hidden", "intermediate", "preset")
+SCALES = [load_scale(FOLDER / "scales", name) for name in ("sample", "laptop", "small", "paper")]
+KNOBS = ("depth", "heads", "hidden", "intermediate", "nsp", "lang_id", "precision")
 
 
 def plan_of(scale: Scale, data) -> Plan:
@@ -27,11 +29,9 @@ def plan_of(scale: Scale, data) -> Plan:
 
 def architectures(plan: Plan) -> set[tuple]:
     """What is pretrained, by what stays as it is."""
-    return {
-        tuple(job.options.get(size) for size in (*SIZES, "nsp", "lang_id", "precision"))
-        for job in plan.jobs.values()
-        if job.stage == "pretrain"
-    }
+    configs = [resolve(PretrainConfig(**job.options), "corpus", {}, Machine())
+               for job in plan.jobs.values() if job.stage == "pretrain"]  # fmt: skip
+    return {tuple(getattr(config, knob) for knob in KNOBS) for config in configs}
 
 
 @pytest.mark.parametrize("scale", SCALES, ids=lambda scale: scale.name)

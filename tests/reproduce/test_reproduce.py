@@ -16,12 +16,13 @@ import pytest
 import yaml
 
 from bbert.errors import InputError
+from bbert.reproduce.chosen_tables import chosen_tables, of_tasks
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import cost_of, refuse_too_little_disk
 from bbert.reproduce.missing_files import refuse_missing_data
 from bbert.reproduce.plan import make_plan
 from bbert.reproduce.recipe import load_recipes
-from bbert.reproduce.run import chosen_tables, default_name, run
+from bbert.reproduce.run import default_name, run
 from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
 from bbert.reproduce.workflow import _lock
@@ -213,6 +214,43 @@ def test_names_tell_papers_tables_and_scales_apart():
         ReproduceConfig(table=("1",))
     with pytest.raises(ValueError, match="--seeds 0 must be at least 1"):
         ReproduceConfig(seeds=0)
+
+
+def test_the_tasks_of_a_table_can_be_chosen():
+    """Rows, probes and tables of the others go; what is left keeps its runs and its cells."""
+    tables = [RECIPES["muller2021"]["4"], RECIPES["k2020"]["11"], RECIPES["pires2019"]["figure-1"]]
+    (chosen,) = of_tasks(tables[:2], ["pos"])
+    assert {t["task"] for row in chosen.rows for t in row.transfer} == {"pos"}
+    assert [probe.get("task", probe["probe"]) for probe in chosen.probes] == ["cka"] * 4 + ["pos"]
+    assert chosen.claims == tables[0].claims
+    whole, part = (make_plan([table], SAMPLE, None) for table in (tables[0], chosen))
+    assert {job.key for job in part.jobs.values() if job.stage == "finetune"} == {
+        job.key for job in whole.jobs.values() if job.options.get("task") == "pos"
+    }
+    assert all(cell in whole.tables[0]["cells"] for cell in part.tables[0]["cells"])
+    assert of_tasks(tables, ["ner"])[-1].probes == tables[-1].probes
+    assert of_tasks(tables, []) == tables
+    with pytest.raises(InputError, match="--task pawsx: these tables have ner, parsing, pos, xnli"):
+        of_tasks(tables, ["ner", "pawsx"])
+
+
+def test_a_report_of_some_tasks_says_so(tmp_path):
+    config = ReproduceConfig(
+        paper="chen2022", table=("3",), task=("xnli",), work=tmp_path / "w", dry_run=True
+    )
+    result = run(config)
+    assert result.run_path.name == "chen2022-3-sample-xnli"
+    assert result.estimates["runs"].startswith("14 to do (1 corpus, 10 finetune, 3 pretrain)")
+
+
+def test_times_of_a_gpu_are_not_promised_without_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for scale, words in (("small", "on GPUs, and there is none here"), ("laptop", "scale's own")):
+        config = ReproduceConfig(
+            paper="k2020", table=("3",), scale=scale, data=tmp_path, work=tmp_path / "w",
+            dry_run=True,
+        )  # fmt: skip
+        assert words in run(config).estimates["time"]
 
 
 def test_a_dry_run_writes_nothing(tmp_path):

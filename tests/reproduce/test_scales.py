@@ -9,6 +9,8 @@ import pytest
 
 from bbert.errors import InputError
 from bbert.finetune.recipes import RECIPES as RECIPES_OF_PAPERS
+from bbert.pretrain.config import PretrainConfig, architecture_of
+from bbert.pretrain.resolve import Machine, resolve
 from bbert.reproduce.missing_files import refuse_missing_data
 from bbert.reproduce.plan import make_plan
 from bbert.reproduce.recipe import PROBES_OF_A_MODEL, load_recipes
@@ -34,7 +36,7 @@ def test_at_the_paper_s_scale_every_paper_tunes_as_it_says():
     assert all("train_treebank" not in options for options in trees)
 
 
-@pytest.mark.parametrize("name", ["small", "paper"])
+@pytest.mark.parametrize("name", ["laptop", "small", "paper"])
 def test_the_treebanks_are_those_of_the_paper(name):
     scale = load_scale(FOLDER / "scales", name)
     tables = load_recipes(FOLDER / "recipes", scale)["muller2021"]
@@ -80,7 +82,7 @@ def test_seeds_that_are_asked_for_are_independent():
         assert {o["seeds"] for o in tuned if o.get("random_init") != "all"} == expected
 
 
-@pytest.mark.parametrize("name", ["small", "paper"])
+@pytest.mark.parametrize("name", ["laptop", "small", "paper"])
 def test_characters_and_words_are_not_given_the_number_of_word_pieces(name, tmp_path):
     """A text has a few hundred characters: a vocabulary of 16,000 would be refused."""
     scale = load_scale(FOLDER / "scales", name)
@@ -92,7 +94,7 @@ def test_characters_and_words_are_not_given_the_number_of_word_pieces(name, tmp_
     assert sizes == {"char": None, "word": None, "wordpiece": scale.corpus["vocab_size"]}
 
 
-@pytest.mark.parametrize("name", ["small", "paper"])
+@pytest.mark.parametrize("name", ["laptop", "small", "paper"])
 def test_pairs_that_are_too_long_are_scored_as_published(name):
     """Every other pair of XNLI has more than 128 characters: counted as wrong, they would be all
     that k2020 10 measures."""
@@ -106,7 +108,7 @@ def test_pairs_that_are_too_long_are_scored_as_published(name):
     assert found == {"cut"}
 
 
-@pytest.mark.parametrize("name", ["small", "paper"])
+@pytest.mark.parametrize("name", ["laptop", "small", "paper"])
 def test_probes_of_real_data_are_given_their_files(name, tmp_path):
     """Parallel text in the languages of the table's fine-tunings, WALS for typology."""
     scale = load_scale(FOLDER / "scales", name)
@@ -127,5 +129,60 @@ def test_probes_of_real_data_are_given_their_files(name, tmp_path):
     with pytest.raises(InputError) as error:
         refuse_missing_data(plan, tmp_path)
     assert f"{tmp_path}/wals/word_order.csv (1 MB)" in str(error.value)
-    parallel = {"small": "parallel/flores.hi", "paper": "ud/UD_*-PUD/hi_pud-ud-test.conllu"}[name]
+    pud = "ud/UD_*-PUD/hi_pud-ud-test.conllu"
+    parallel = {"paper": pud}.get(name, "parallel/flores.hi")
     assert f"{tmp_path}/{parallel} " in str(error.value)
+
+
+def test_a_scale_that_extends_another_changes_what_it_names(tmp_path):
+    base = (
+        "says: large\ndata: []\nseeds: [0, 1]\ngpu: true\ncorpus: {vocab: joint, vocab_size: 9}\n"
+        "pretrain: {depth: 6, steps: 9}\npresets: {p: {depth: 2, hidden: 8}, q: {depth: 3}}\n"
+        "transfer: {}\nseconds: {}\nmegabytes: {}\n"
+    )
+    (tmp_path / "large.yaml").write_text(base)
+    (tmp_path / "little.yaml").write_text(
+        "extends: large\nsays: little\nseeds: [5]\ngpu: false\npretrain: {depth: 1}\n"
+        "presets: {p: {hidden: 4}, r: {depth: 7}}\n"
+    )
+    scale = load_scale(tmp_path, "little")
+    assert (scale.name, scale.says, scale.seeds, scale.gpu) == ("little", "little", [5], False)
+    assert scale.corpus == {"vocab": "joint", "vocab_size": 9}
+    assert scale.pretrain == {"depth": 1, "steps": 9}
+    presets = {"p": {"depth": 2, "hidden": 4}, "q": {"depth": 3}, "r": {"depth": 7}}
+    assert scale.presets == presets
+    for other in ("nothing", "little"):
+        (tmp_path / "little.yaml").write_text(f"extends: {other}\n")
+        with pytest.raises(InputError, match=f"little.yaml: extends {other}, and there is no"):
+            load_scale(tmp_path, "little")
+
+
+@pytest.mark.parametrize("number", ["4", "5", "6", "7"])
+@pytest.mark.parametrize("name", ["sample", "laptop", "small", "paper"])
+def test_every_row_is_a_model_of_its_own(name, number):
+    """Sizes that lose to the scale's usual ones would make all rows of a table the same model;
+    widths that the heads do not divide would be refused when the pretraining starts."""
+    scale = load_scale(FOLDER / "scales", name)
+    recipe = load_recipes(FOLDER / "recipes", scale)["k2020"][number]
+    sizes = set()
+    for job in make_plan([recipe], scale, Path("data")).jobs.values():
+        if job.stage == "pretrain":
+            config = resolve(PretrainConfig(**job.options), "corpus", {}, Machine())
+            found = architecture_of(config, vocab_size=1)
+            sizes.add((found.depth, found.heads, found.hidden))
+    assert len(sizes) == len({row.pretrain["preset"] for row in recipe.rows})
+
+
+def test_at_the_paper_s_scale_presets_win_over_its_usual_sizes():
+    scale = load_scale(FOLDER / "scales", "paper")
+    tables = load_recipes(FOLDER / "recipes", scale)["k2020"]
+    for number, hidden, steps, rows in (
+        ("4", {1656, 1404, 1152, 1020, 768, 672, 588}, 2_000_000, 32),
+        ("7", {768, 192}, 2_000_000, 32),
+        ("10", {768}, 500_000, 2048),
+    ):
+        jobs = make_plan([tables[number]], scale, Path("data")).jobs.values()
+        configs = [resolve(PretrainConfig(**job.options), "corpus", {}, Machine())
+                   for job in jobs if job.stage == "pretrain"]  # fmt: skip
+        assert {config.hidden for config in configs} == hidden
+        assert {(config.steps, config.batch_size) for config in configs} == {(steps, rows)}

@@ -1,0 +1,58 @@
+"""Which recipes a command names: tables of a paper, and those of their tasks that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from bbert.errors import InputError
+from bbert.reproduce.recipe import TableRecipe
+
+
+def chosen_tables(
+    recipes: Mapping[str, Mapping[str, TableRecipe]], paper: str | None, tables: Sequence[str]
+) -> list[TableRecipe]:
+    """The recipes that a command names.
+
+    Raises:
+        InputError: a paper or a table that has no recipe; names those that have.
+    """
+    if paper is None:
+        return [table for found in recipes.values() for table in found.values()]
+    if paper not in recipes:
+        raise InputError(f"no recipe for {paper!r}; there are {', '.join(recipes)}")
+    found = recipes[paper]
+    for number in tables:
+        if number not in found:
+            raise InputError(f"--table {number}: {paper} has recipes for {', '.join(found)}")
+    return [found[number] for number in dict.fromkeys(tables)] if tables else list(found.values())
+
+
+def of_tasks(tables: Sequence[TableRecipe], tasks: Sequence[str]) -> list[TableRecipe]:
+    """`tables` with the fine-tunings of these tasks alone, and the probes that look at them.
+
+    Rows without one are left out, and so are tables. Claims stay: one that speaks of another task
+    has nothing to compare, and its verdict is that it was not run.
+
+    Raises:
+        InputError: a task that none of the tables has; names those they have.
+    """
+    if not tasks:
+        return list(tables)
+    known = sorted({transfer["task"] for table in tables for transfer in _transfers(table)})
+    for task in tasks:
+        if task not in known:
+            raise InputError(f"--task {task}: these tables have {', '.join(known) or 'no task'}")
+    found = []
+    for table in tables:
+        rows = [replace(row, transfer=[t for t in row.transfer if t["task"] in tasks])
+                for row in table.rows]  # fmt: skip
+        rows = [row for row in rows if row.transfer]
+        probes = tuple(p for p in table.probes if p.get("task", tasks[0]) in tasks)
+        if rows:
+            found.append(replace(table, rows=tuple(rows), probes=probes))
+    return found
+
+
+def _transfers(table: TableRecipe) -> Iterable[Mapping[str, object]]:
+    return (transfer for row in table.rows for transfer in row.transfer)
