@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ from bbert.pretrain.config import PretrainConfig, architecture_of
 from bbert.pretrain.defaults import DEEP, K2020, SAMPLE
 from bbert.pretrain.presets import preset_options
 from bbert.processor_precision import has_bf16
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -101,6 +104,12 @@ def _with_preset(config: PretrainConfig) -> PretrainConfig:
     if config.hidden is not None:  # the preset's width belongs to its own hidden size
         preset.pop("intermediate", None)
     given = {option for option in preset if getattr(config, option) is not None}
+    if others := [o for o in preset if o in given and getattr(config, o) != preset[o]]:
+        logger.warning(
+            "--preset %s: %s win over the preset's %s", config.preset,
+            ", ".join(f"{o} {getattr(config, o)}" for o in others),
+            ", ".join(f"{o} {preset[o]}" for o in others),
+        )  # fmt: skip
     try:
         return replace(config, **{k: v for k, v in preset.items() if k not in given})
     except ValueError as error:

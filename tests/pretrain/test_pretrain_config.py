@@ -60,6 +60,17 @@ def test_gpus_decide_device_precision_and_processes():
     assert resolved(PretrainConfig(batch_size=2), REAL, gpus=4).processes == 2
 
 
+def test_a_preset_that_loses_says_so(caplog):
+    """The sizes of a configuration file would make every row of a table the same model."""
+    names = [f"k2020-table4-depth{depth}" for depth in (1, 12)]
+    for name in names:
+        resolved(PretrainConfig(preset=name, depth=12, hidden=768), REAL)
+    with_its_own_sizes = resolved(PretrainConfig(preset=names[0]), REAL)
+    assert (with_its_own_sizes.depth, with_its_own_sizes.hidden) == (1, 1656)
+    words = f"--preset {names[0]}: depth 12, hidden 768 win over the preset's depth 1, hidden 1656"
+    assert [record.getMessage() for record in caplog.records] == [words]
+
+
 @pytest.mark.parametrize(
     ("device", "instructions", "precision"),
     [("cpu", True, "bf16"), ("cpu", False, "fp32"), ("cpu", None, "fp32"), ("cuda", False, "bf16")],
