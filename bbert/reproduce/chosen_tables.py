@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from bbert.errors import InputError
 from bbert.reproduce.recipe import TableRecipe
@@ -54,5 +55,5 @@ def of_tasks(tables: Sequence[TableRecipe], tasks: Sequence[str]) -> list[TableR
     return found
 
 
-def _transfers(table: TableRecipe) -> Iterable[Mapping[str, object]]:
+def _transfers(table: TableRecipe) -> Iterable[Mapping[str, Any]]:
     return (transfer for row in table.rows for transfer in row.transfer)

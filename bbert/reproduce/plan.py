@@ -165,13 +165,13 @@ def _pretraining(
     from bbert.pretrain.presets import preset_options
 
     corpus = _corpus(plan, corpus_options, data)
-    preset = pretrain_options.get("preset")
+    preset = pretrain_options.get("preset", "")
     of_scale = dict(plan.scale.pretrain)
     if preset in plan.scale.presets:
         others = {k: v for k, v in pretrain_options.items() if k != "preset"}
         pretrain_options = {**others, **plan.scale.presets[preset]}
     else:  # as published: the command would take the scale's sizes for given, and they would win
-        of_scale = {k: v for k, v in of_scale.items() if k not in preset_options(preset)}
+        of_scale = {k: v for k, v in of_scale.items() if k not in preset_options(preset or None)}
     pretrain_options = _other(pretrain_options, of_scale, PretrainConfig)
     options = {**of_scale, **pretrain_options}
     words = [_label(corpus), *_words(pretrain_options), f"seed{seed}"]
