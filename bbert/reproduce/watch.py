@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from bbert.progress import progress
+from bbert.reproduce.cost import expected_seconds
 from bbert.reproduce.plan import Plan
 from bbert.reproduce.written_plan import is_made, log_of
 
@@ -22,7 +23,7 @@ def watch(plan: Plan, work: Path, process: subprocess.Popen[bytes]) -> None:
     run, but never whole: pretrainings take hours, and a rate of complete runs alone would say
     nothing until the first of them ends.
     """
-    expected = {key: plan.scale.seconds[job.stage] for key, job in plan.jobs.items()}
+    expected = {key: expected_seconds(plan.scale, job) for key, job in plan.jobs.items()}
     percent = 100 / sum(expected.values())
     pending = {key: job for key, job in plan.jobs.items() if not is_made(work, job)}
     shown = percent * sum(expected[key] for key in plan.jobs if key not in pending)

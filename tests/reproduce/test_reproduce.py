@@ -18,9 +18,9 @@ import yaml
 from bbert.errors import InputError
 from bbert.reproduce.chosen_tables import chosen_tables, of_tasks
 from bbert.reproduce.config import ReproduceConfig
-from bbert.reproduce.cost import cost_of, refuse_too_little_disk
+from bbert.reproduce.cost import cost_of, expected_seconds, refuse_too_little_disk
 from bbert.reproduce.missing_files import refuse_missing_data
-from bbert.reproduce.plan import make_plan
+from bbert.reproduce.plan import Job, make_plan
 from bbert.reproduce.recipe import load_recipes
 from bbert.reproduce.run import default_name, run
 from bbert.reproduce.scale import load_scale
@@ -194,6 +194,23 @@ def test_time_left_shrinks_with_the_runs_that_are_there(tmp_path):
     assert after.seconds == pytest.approx(
         before.seconds - 18 * SAMPLE.seconds["pretrain"] + 17 * 1.0
     )
+
+
+def test_larger_models_are_expected_to_take_longer():
+    def seconds(**options):
+        return expected_seconds(SAMPLE, Job("pretrain", "a", {**SAMPLE.pretrain, **options}))
+
+    usual = SAMPLE.seconds["pretrain"]
+    assert seconds() == seconds(depth=3, hidden=64) == usual
+    assert seconds(depth=6, steps=3000) == pytest.approx(6 * usual)
+    assert seconds(hidden=128) == pytest.approx(usual * 128 * 256 / (64 * 192))
+    assert seconds(depth=1, hidden=4) == usual / 10
+    paper = load_scale(FOLDER / "scales", "paper")
+    preset = Job("pretrain", "a", {"preset": "k2020-table4-depth1", "steps": 2_000_000})
+    assert expected_seconds(paper, preset) == pytest.approx(
+        paper.seconds["pretrain"] * (1656 * 1784) / (12 * 768 * 896)
+    )
+    assert expected_seconds(SAMPLE, Job("finetune", "a", {})) == SAMPLE.seconds["finetune"]
 
 
 @pytest.mark.parametrize(

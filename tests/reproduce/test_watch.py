@@ -32,7 +32,7 @@ def test_a_run_counts_while_it_runs_and_never_whole(tmp_path, monkeypatch):
     seconds = {"corpus": 100.0, "pretrain": 300.0, "finetune": 600.0, "probe": 0.0}
     scale = replace(load_scale(pipelines_folder() / "scales", "sample"), seconds=seconds)
     plan = Plan(scale)
-    corpus, model, _ = (plan.add(Job(stage, "a", {})) for stage in list(seconds)[:3])
+    corpus, model, _ = (plan.add(Job(stage, "a", scale.pretrain)) for stage in list(seconds)[:3])
     clock, shown = [0.0], []
 
     def log(job):
