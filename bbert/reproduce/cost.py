@@ -2,8 +2,8 @@
 
 A scale says what a run of each stage takes. Of pretrainings that is one of its usual size; others
 count by their steps, rows, layers and width. The time of a layer grows with its width at first and
-with its square later: as `h (h + 128)`, which was within 40 % of what was measured from 12 layers of
-36 to one of 256, and too little for narrower ones (docs/lab-log.md, 2026-11-30).
+with its square later: as `h (h + 128)`, which was within 40 % of what was measured from 12 layers
+of 36 to one of 256, and too little for narrower ones (docs/lab-log.md, 2026-11-30).
 """
 
 from __future__ import annotations

@@ -23,18 +23,18 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
     if data is None:
         raise InputError(f"--scale {plan.scale.name} reads files: give their folder with --data")
     jobs = list(plan.jobs.values())
-    lines: dict[str, None] = {}  # each once, in order
+    lines: dict[str, set[str]] = {}  # each once, in order, with the tasks that would do without
     named: set[tuple[str | None, ...]] = set()  # task, language and, where some are there, splits
     for needed in plan.scale.data:
         for language in _languages(needed, jobs, data):
             paths = [path.format(language=language) for path in needed.patterns]
             if not any(match for path in paths for match in data.glob(path)):
                 shown = " or ".join(str(data / path) for path in paths)
-                lines[f"{shown} ({needed.size}): {needed.fetch}"] = None
+                lines[f"{shown} ({needed.size}): {needed.fetch}"] = {needed.task or ""} - {""}
                 named.add((needed.task, language))
-    for path, says in _named_sets(jobs).items():
+    for path, (says, tasks) in _named_sets(jobs).items():
         if not (data / path).exists():
-            lines[f"{data / path}: {says}"] = None
+            lines[f"{data / path}: {says}"] = tasks
     for job in jobs:
         if job.stage == "finetune":
             task = job.options["task"]
@@ -42,12 +42,16 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
             fetch = f"; {kinds[-1].size}: {kinds[-1].fetch}" if kinds else ""
             for language, splits, says in _missing_splits(job):
                 if not named & {(task, language), (task, language, splits)}:
-                    lines[f"{says}{fetch}"] = None
+                    lines[f"{says}{fetch}"] = {task}
                     named.add((task, language, splits))
     if not lines:
         return
     files = "1 file is" if len(lines) == 1 else f"{len(lines)} files are"
-    raise InputError("\n".join([f"--scale {plan.scale.name}: {files} missing", *lines]))
+    mend = []
+    all_tasks = {job.options["task"] for job in jobs if job.stage == "finetune"}
+    if all(lines.values()) and (rest := sorted(all_tasks.difference(*lines.values()))):
+        mend = [f"what the others need is there: --task {' '.join(rest)}"]
+    raise InputError("\n".join([f"--scale {plan.scale.name}: {files} missing", *lines, *mend]))
 
 
 def _languages(needed: NeededFiles, jobs: Iterable[Job], data: Path) -> dict[str, None]:
@@ -72,17 +76,19 @@ def _reads(job: Job, needed: NeededFiles, data: Path) -> bool:
     return job.options.get("task") == needed.task and same_folder
 
 
-def _named_sets(jobs: Iterable[Job]) -> dict[Path, str]:
-    """The further training and test sets of a plan, by their place in the data folder."""
+def _named_sets(jobs: Iterable[Job]) -> dict[Path, tuple[str, set[str]]]:
+    """The further training and test sets of a plan, by their place in the data folder: what each
+    is, and the tasks that read it."""
     from bbert.finetune.evaluation_sets import parse_named_set
 
-    sets = {}
+    sets: dict[Path, tuple[str, set[str]]] = {}
     for job in jobs:
         learned = [job.options["train_set"]] if "train_set" in job.options else []
         for kind, texts in (("test", job.options.get("eval_set", ())), ("training", learned)):
             for found in map(parse_named_set, texts):
                 says = f"a {kind} set in {found.language!r}, a file or a folder of task files"
-                sets[found.path] = f"{says} ({found.name})"
+                tasks = sets.get(found.path, ("", set()))[1] | {job.options["task"]}
+                sets[found.path] = f"{says} ({found.name})", tasks
     return sets
 
 

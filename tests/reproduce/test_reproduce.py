@@ -172,6 +172,26 @@ def test_a_split_that_the_folder_lacks_is_missed_before_anything_runs(tmp_path):
     refuse_missing_data(plan, tmp_path)
 
 
+def test_the_tasks_whose_files_are_there_are_named(tmp_path):
+    """Where nothing else is missing, the table can be run without the others."""
+    scale = load_scale(FOLDER / "scales", "small")
+    table = load_recipes(FOLDER / "recipes", scale)["chen2022"]["3"]
+    plan = make_plan([table], scale, tmp_path)
+    paths = [f"text/{language}.txt" for language in ("en", "es", "hi", "ru")]
+    for path in [*paths, "xnli/xnli.test.tsv", "xnli/multinli.train.en.tsv"]:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    with pytest.raises(InputError) as error:
+        refuse_missing_data(plan, tmp_path)
+    assert str(error.value).endswith("\nwhat the others need is there: --task xnli")
+    (part,) = of_tasks([table], ["xnli"])
+    refuse_missing_data(make_plan([part], scale, tmp_path), tmp_path)
+    (tmp_path / paths[0]).unlink()
+    with pytest.raises(InputError) as error:
+        refuse_missing_data(plan, tmp_path)
+    assert "--task" not in str(error.value)
+
+
 def test_a_plan_that_does_not_fit_on_the_disk_is_refused_before_it_starts(tmp_path, monkeypatch):
     plan = make_plan([RECIPES["k2020"]["1"]], SAMPLE, None)
     cost = cost_of(plan, tmp_path, slots=2)
