@@ -7,6 +7,7 @@ they score a pair that is too long on what is left of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 DEFAULTS: dict[str, Any] = {
@@ -87,3 +88,12 @@ def preset(
     if recipe is not None:
         values |= RECIPES[recipe][task]
     return values
+
+
+def overruled(recipe: str | None, task: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe says and `chosen` has otherwise, how many seeds apart; nothing for None.
+
+    A configuration file that names all its options overrules a recipe that a flag adds.
+    """
+    own = {} if recipe is None else RECIPES[recipe][task]
+    return {name: value for name, value in own.items() if name != "seeds" and chosen[name] != value}

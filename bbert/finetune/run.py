@@ -26,6 +26,7 @@ from bbert.finetune.config import FinetuneConfig, resolved
 from bbert.finetune.grid import Grid, cells_of
 from bbert.finetune.model_folder import find_model
 from bbert.finetune.plan import NVIDIA_DRIVER, Plan, make_plan
+from bbert.finetune.recipes import overruled
 from bbert.finetune.truncation_notes import truncation_notes
 from bbert.processor_precision import warn_of_slow_bf16
 from bbert.run_directory import Run, RunDirectory, open_run, read_json, write_json_atomically
@@ -119,6 +120,10 @@ def _announce(plan: Plan) -> None:
         plan.model.name, plan.learned_from, plan.task.name,
         " ".join(plan.evaluation), fusion, config.head,
     )  # fmt: skip
+    if lost := overruled(config.recipe, config.task, vars(config)):
+        given = ", ".join(f"{name} {getattr(config, name)}" for name in lost)
+        own = ", ".join(f"{name} {value}" for name, value in lost.items())
+        logger.warning("--recipe %s: %s win over the recipe's %s", config.recipe, given, own)
     if plan.model.runs_own_code:
         logger.warning(
             "%s runs Python code of its own: scores and predictions are kept, but no weights, for "

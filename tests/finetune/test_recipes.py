@@ -10,7 +10,7 @@ import pytest
 from bbert.cli import main, parse
 from bbert.finetune.config import FinetuneConfig
 from bbert.finetune.plan import make_plan
-from bbert.finetune.recipes import RECIPES, preset
+from bbert.finetune.recipes import RECIPES, overruled, preset
 from bbert.finetune.tasks import TASKS
 
 # What the papers (and the scripts that they name) say, typed in by hand: epochs, batch, rate,
@@ -79,3 +79,12 @@ def test_a_recipe_runs_and_stands_in_the_results(bert: Path, ner_data: Path, wor
     assert content["selection"] == "best-dev"
     assert content["dev"]["split"] == "dev"
     assert content["dev"]["files"] == ["dev-en.tsv"]
+
+
+def test_a_recipe_that_loses_to_given_options_is_found():
+    """As with a configuration file that names every option, and `--recipe` beside it."""
+    own = preset("chen2022", "xnli", on_sample=False)
+    given = {**own, "epochs": 2, "seeds": 5}
+    assert overruled("chen2022", "xnli", given) == {"epochs": own["epochs"]}
+    assert overruled("chen2022", "xnli", own) == {}
+    assert overruled(None, "xnli", given) == {}
