@@ -32,8 +32,8 @@ _START = 0.1
 class Cost:
     """What a plan still costs on this machine.
 
-    `measured` says that the seconds of at least one stage come from runs in the work folder; else
-    they are the scale's own figures.
+    `measured` says that the seconds of at least one stage that runs a model come from runs in the
+    work folder; else they are the scale's own figures.
     """
 
     pending: Counter[str]
@@ -69,7 +69,7 @@ def cost_of(plan: Plan, work: Path, slots: int, again: Iterable[Job] = ()) -> Co
         spent = [(run.manifest["seconds"], expected[run.name])
                  for run in list_runs(work, stage) if run.name in expected]  # fmt: skip
         if spent:  # this machine's seconds for one of the scale's
-            measured = True
+            measured |= stage != "corpus"  # which says nothing of the others
             left *= sum(found for found, _ in spent) / sum(said for _, said in spent)
         seconds += left
     size = sum(count * plan.scale.megabytes[stage] * 1e6 for stage, count in pending.items())
