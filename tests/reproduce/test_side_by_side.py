@@ -49,20 +49,26 @@ def most_at_a_time(work: Path) -> int:
     return most
 
 
-@pytest.mark.parametrize("slots", [1, 2])
-@pytest.mark.parametrize("resource", ["processors", "GPUs"])
-def test_a_command_that_was_the_only_one_ready_makes_no_further_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int, resource: str
-):
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that take 0.4 s and write when."""
     program = tmp_path / "stand_in.py"
     program.write_text(STAND_IN)
     program.with_suffix(".json").write_text(json.dumps(STAGE_FOLDERS))
 
     @contextmanager
-    def stand_in(*unused: object):
+    def fast_start(*unused: object):
         yield f"{sys.executable} {program}"
 
-    monkeypatch.setattr(workflow, "_fast_start", stand_in)
+    monkeypatch.setattr(workflow, "_fast_start", fast_start)
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("resource", ["processors", "GPUs"])
+def test_a_command_that_was_the_only_one_ready_makes_no_further_place(
+    tmp_path: Path, slots: int, resource: str
+):
     plan = Plan(load_scale(pipelines_folder() / "scales", "sample"))
     plan.add(Job("corpus", "c", {}))
     for number in range(5):
@@ -75,6 +81,26 @@ def test_a_command_that_was_the_only_one_ready_makes_no_further_place(
     failed = run_workflow(plan, written, work, pipelines_folder() / "Snakefile", cores, gpus)
     assert failed == []
     assert most_at_a_time(work) == slots
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_pretrainings_come_before_fine_tunings(tmp_path: Path):
+    """They take longest: one that is left for the end runs alone while other places stand empty."""
+    plan = Plan(load_scale(pipelines_folder() / "scales", "sample"))
+    plan.add(Job("corpus", "c", {}))
+    for number in range(3):
+        plan.add(Job("pretrain", f"m{number}", {}, ("corpus/c",)))
+        for seed in range(2):
+            options = {"words": "long" * 99}  # larger files would come first
+            plan.add(Job("finetune", f"t{number}{seed}", options, (f"pretrain/m{number}",)))
+    work = tmp_path / "work"
+    work.mkdir()
+    written = write_plan(plan, work, "x", 1, 0)
+    assert run_workflow(plan, written, work, pipelines_folder() / "Snakefile", 1, 0) == []
+    spans = {path.parent.name: json.loads(path.read_text())["began"]
+             for path in work.glob("*/*/manifest.json")}  # fmt: skip
+    order = "".join(name[0] for name in sorted(spans, key=spans.__getitem__))
+    assert order == "cmmmtttttt"
 
 
 def test_an_older_snakemake_is_refused_with_the_mend(
