@@ -56,7 +56,8 @@ def test_a_model_card_has_sizes_losses_and_perplexities(tmp_path: Path):
     run = opened("pretrain", config, tmp_path)
     run.extra = {"languages": ["enfake", "ru"], "corpus": "corpora/c", "parameters": 123456}
     run.counts = {"tokens": 1280, "passes": {"enfake": 0.5, "ru": 0.25}}
-    run.metrics = {"first_loss": 9.0, "loss": 4.5, "validation_perplexity/ru": 99.5}
+    run.metrics = {"first_loss": 9.0, "loss": 4.5, "validation_perplexity/ru": 99.5,
+                   "unigram_perplexity/ru": 1234.5}  # fmt: skip
     write_model_card(run, run.path / "model", 10, run.metrics)
     card = ModelCard.load(run.path / "model" / CARD)
     assert card.data.to_dict()["language"] == ["en", "ru"]
@@ -64,7 +65,7 @@ def test_a_model_card_has_sizes_losses_and_perplexities(tmp_path: Path):
     assert "| parameters | 123,456 |" in card.text
     assert "| these weights | after step 10 |" in card.text
     assert "| loss, first and at this step | 9.000, 4.500 |" in card.text
-    assert "pieces, ru | 99.50 |" in card.text
+    assert "pieces, ru | 99.50 (from the counts of word-pieces alone: 1,234.50) |" in card.text
     assert 'from_pretrained("a-name/model")' in card.text
 
 

@@ -64,6 +64,8 @@ def write_model_card(run: Run, folder: Path, step: int, measured: Mapping[str, A
         if key.startswith("validation_perplexity/")
     }
     _write(run, folder, "model.md.j2", data, perplexity=perplexity, weights=folder.name, step=step,
+           unigrams={language: run.metrics.get(f"unigram_perplexity/{language}")
+                     for language in perplexity},
            best=step == run.metrics.get("best_step"), loss=measured.get("loss"),
            corpus=Path(run.extra["corpus"]).name)  # fmt: skip
 

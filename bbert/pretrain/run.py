@@ -276,6 +276,7 @@ def _export(plan: Plan, opened: Run, training: Training) -> None:
 def _describe(plan: Plan, opened: Run, training: Training) -> None:
     """Counts, metrics and what else the manifest says."""
     from bbert.pretrain.metrics_log import METRICS, read_metrics
+    from bbert.pretrain.unigram_perplexity import unigram_perplexities
 
     config, manifest = plan.config, plan.corpus.manifest
     steps, batch_size = known(config.steps), known(config.batch_size)
@@ -295,6 +296,8 @@ def _describe(plan: Plan, opened: Run, training: Training) -> None:
     logged = read_metrics(opened.path / METRICS)
     times = {"step", "tokens_per_second", "peak_share", "learning_rate", "grad_norm"}
     opened.metrics |= {key: value for key, value in logged[-1].items() if key not in times}
+    for language, value in unigram_perplexities(plan.corpus.path, plan.languages).items():
+        opened.metrics[f"unigram_perplexity/{language}"] = round(value, 2)
     opened.metrics["first_loss"] = next(row["loss"] for row in logged if "loss" in row)
     if training.multilinguality is not None:
         opened.metrics["probe_seconds"] = round(training.probe_cost.seconds, 3)

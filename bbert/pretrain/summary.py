@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def summary(run: RunDirectory) -> Table:
-    """Losses, validation perplexity per language, speed and size of a model run."""
+    """Losses, validation perplexity per language beside that of unigrams, speed and size."""
     from rich.table import Table
 
     manifest = run.manifest
@@ -37,6 +37,8 @@ def summary(run: RunDirectory) -> Table:
     for language in manifest["languages"]:
         perplexity = metrics.get(f"validation_perplexity/{language}")
         shown = "no held-out text" if perplexity is None else f"{perplexity:,.2f}"
+        if (unigrams := metrics.get(f"unigram_perplexity/{language}")) is not None:
+            shown += f" (unigrams: {unigrams:,.2f})"
         table.add_row(f"validation perplexity, {language}", shown)
     for line in best_layers(metrics).splitlines():
         what, _, value = line.rpartition(": ")

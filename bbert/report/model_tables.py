@@ -10,6 +10,7 @@ from bbert.report.select_runs import upstream
 from bbert.report.table import Cell, Column, Table, number, words
 
 _PERPLEXITY = "perplexity/"
+_UNIGRAMS = "unigram_perplexity/"
 
 
 def model_runs(records: Sequence[RunRecord]) -> list[RunRecord]:
@@ -25,13 +26,12 @@ def model_table(records: Sequence[RunRecord]) -> Table:
     for run in model_runs(records):
         config, manifest = run.config, run.manifest
         corpus = upstream(run, records)
-        corpus_name = str(manifest.get("corpus") or "").rstrip("/").split("/")[-1]
         rates = [r["tokens_per_second"] for r in run.content["rows"] if _is(r, "tokens_per_second")]
         loss = last_value(run, "loss")
         rows.append(
             (
                 Cell(run.name, anchor=run.anchor),
-                words(corpus_name, corpus.anchor if corpus else ""),
+                words(_corpus_name(run), corpus.anchor if corpus else ""),
                 words(", ".join(map(str, manifest.get("languages") or ()))),
                 words(objective(config)),
                 number(config.get("depth")),
@@ -50,7 +50,8 @@ def model_table(records: Sequence[RunRecord]) -> Table:
 
 
 def perplexity_table(records: Sequence[RunRecord]) -> Table | None:
-    """Last validation perplexity of the masked words, per language; None where none is logged."""
+    """Last validation perplexity of the masked words, per language, below it that of the unigrams
+    of every corpus; None where none is logged."""
     runs = [(run, last_perplexities(run)) for run in model_runs(records)]
     languages = list(dict.fromkeys(language for _, values in runs for language in values))
     if not languages:
@@ -62,9 +63,24 @@ def perplexity_table(records: Sequence[RunRecord]) -> Table | None:
         )
         for run, values in runs
     )
+    of_corpora = {}  # models of one corpus have the same
+    for run, _ in runs:
+        metrics = run.manifest.get("metrics") or {}
+        values = tuple(metrics.get(f"{_UNIGRAMS}{language}") for language in languages)
+        if any(map(is_number, values)):
+            of_corpora[_corpus_name(run), values] = (
+                words(f"unigrams of {_corpus_name(run)}"), *(number(value, 2) for value in values)
+            )  # fmt: skip
     columns = (Column("Model"), *(Column(language, numeric=True) for language in languages))
     note = "Exponential of the mean loss on masked word-pieces of held-out text; smaller is better."
+    if of_corpora:
+        note += " Unigrams: what the counts of a language's word-pieces alone give, the floor."
+    rows += tuple(of_corpora.values())
     return Table("perplexity", "Validation perplexity at the last step", columns, rows, note)
+
+
+def _corpus_name(run: RunRecord) -> str:
+    return str(run.manifest.get("corpus") or "").rstrip("/").split("/")[-1]
 
 
 def objective(config: dict[str, Any]) -> str:

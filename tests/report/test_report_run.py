@@ -155,6 +155,7 @@ def test_losses_and_perplexities_are_on_the_page(page_text: str):
     tables = Page(page_text).tables
     assert tables["perplexity"][0] == ["Model", "enfake", "en"]
     assert float(tables["perplexity"][1][1]) == pytest.approx(2.99, abs=0.02)
+    assert [row[1:] for row in tables["perplexity"] if "unigrams" in row[0]] == [["71.50", "70.25"]]
     assert tables["models"][1][3:8] == ["MLM + language ids", "3", "4", "64", "163,456"]
     assert "loss, nats" in page_text
 
