@@ -74,7 +74,7 @@ def perplexity_table(records: Sequence[RunRecord]) -> Table | None:
     columns = (Column("Model"), *(Column(language, numeric=True) for language in languages))
     note = "Exponential of the mean loss on masked word-pieces of held-out text; smaller is better."
     if of_corpora:
-        note += " Unigrams: what the counts of a language's word-pieces alone give, the floor."
+        note += " Unigrams: what the counts of a language's word-pieces alone give; to be beaten."
     rows += tuple(of_corpora.values())
     return Table("perplexity", "Validation perplexity at the last step", columns, rows, note)
 
