@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bbert.errors import InputError
 from bbert.reproduce.recipe import TableRecipe
+
+logger = logging.getLogger(__name__)
 
 
 def chosen_tables(
@@ -52,6 +55,9 @@ def of_tasks(tables: Sequence[TableRecipe], tasks: Sequence[str]) -> list[TableR
         probes = tuple(p for p in table.probes if p.get("task", tasks[0]) in tasks)
         if rows:
             found.append(replace(table, rows=tuple(rows), probes=probes))
+    if left_out := [table.key for table in tables if table.key not in {t.key for t in found}]:
+        names = ", ".join(left_out)
+        logger.info("tables with no task of --task %s are left out: %s", " ".join(tasks), names)
     return found
 
 
