@@ -53,10 +53,11 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     random.seed(0)
     import corpus_steps
+    from corpus_measured import Text
 
     versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
     with tempfile.TemporaryDirectory() as folder:
-        text = corpus_steps.Text(options, Path(folder))
+        text = Text(options, Path(folder))
         print(f"`python benchmarks/corpus.py {' '.join(sys.argv[1:])}`: {text.megabytes:.1f} "
               f"MB of {options.text.name}, {len(text.lines):,} sentences; {processor_name()}, "
               f"{os.cpu_count()} cores; Python {platform.python_version()}, {versions}; "

@@ -6,7 +6,6 @@ their start must not start with the libraries of the peers, as `bbert corpus bui
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
@@ -15,96 +14,33 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 import released_scripts
 import sentencepiece
-import zstandard
+from corpus_measured import Table, Text, Work, megabytes_of, memory_of_tree, seconds_of
 
 from bbert.basic_tokenization import decode, encode, tokenized_blocks
-from bbert.corpus.compressed import read_chunks
 from bbert.corpus.encode import encode_text
-from bbert.corpus.freed_memory import keep_freed_memory
 from bbert.corpus.order_measure import slow_order
 from bbert.corpus.permute import VARIANTS, Permutation
 from bbert.corpus.plain_text import read_pieces
 from bbert.corpus.sentence_splitting import split_sentences
 from bbert.corpus.shared_documents import DocumentRecord
 from bbert.corpus.text import write_text
-from bbert.corpus.tokenization import cut_of, make_vocabulary
+from bbert.corpus.tokenization import cut_of
 from bbert.corpus.tokenizer import build_tokenizer
 from bbert.corpus.unigram import draw_unigram
 from bbert.corpus.vocabulary import Vocabulary
 from bbert.corpus.workers import ALONE, Workers
 from bbert.fake import FAKE, fake, give_way
-from bbert.languages import Language
 from bbert.words_of_lines import fake_but_shared
 
 BATCH_LINES = 10_000
 BATCH_BYTES = 1 << 20
 MEMORY_MEGABYTES = (50, 500)
 POLL_SECONDS = 0.05
-
-Work = Callable[[], object]
-
-
-class Text:
-    """The text that is measured, in the forms in which the steps take it."""
-
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        self.language = Language.parse(options.language)
-        self.folder, self.options = folder, options
-        raw = b"".join(_first(options.text, options.megabytes))
-        self.raw_file, self.raw = folder / "raw.txt", raw.decode()
-        self.raw_file.write_bytes(raw)
-        sentences = (
-            "\n".join(s.strip() for s in split_sentences(self.language.source, line))
-            for line in self.raw.split("\n")
-        )
-        self.presplit_file = folder / "presplit.txt"
-        self.presplit_file.write_text("\n".join(sentences), encoding="utf-8")
-        self.final = self.language.apply(self.presplit_file.read_text(encoding="utf-8"))
-        self.final_file = folder / f"{self.language.name}.txt.zst"
-        self.final_file.write_bytes(zstandard.compress(self.final.encode() + b"\n", 1))
-        self.lines = [line for line in self.final.split("\n") if line]
-        self.paragraphs = [line for line in self.raw.split("\n") if line]
-        self.megabytes = len(raw) / 1e6
-        keep_freed_memory()  # as `bbert corpus build` does
-
-    def vocabulary(self, tokenization: str = "wordpiece") -> Vocabulary:
-        """A vocabulary of the final text."""
-        size = self.options.vocab_size if tokenization == "wordpiece" else None
-        return make_vocabulary(
-            tokenization, {self.language.name: self.final_file}, [self.language], size,  # type: ignore[arg-type]
-            "joint", 2_000_000, smoothing=0.7, seed=0, work_directory=self.folder / "pieces",
-        )  # fmt: skip
-
-
-class Table:
-    """Rows of one table; each is timed, with its peer, when it is added."""
-
-    def __init__(self, title: str, repeats: int) -> None:
-        self._repeats = repeats
-        print(f"\n## {title}\n")
-        print("| step | bbert | peer | | bbert is … times as fast |\n|---|---|---|---|---|")
-
-    def row(
-        self, name: str, work: Work, amount: float, peer: str = "", peer_work: Work | None = None,
-        peer_amount: float = 0.0, unit: str = "MB/s", repeats: int | None = None,
-    ) -> float:  # fmt: skip
-        """Time `work`, which gets through `amount`, and the peer in turn; returns the median."""
-        own: list[float] = []
-        others: list[float] = []
-        for _ in range(repeats or self._repeats):
-            own.append(amount / _seconds(work))
-            if peer_work is not None:
-                others.append(peer_amount / _seconds(peer_work))
-        ratio = f"{median(a / b for a, b in zip(own, others, strict=True)):.1f}" if others else ""
-        theirs = _rates(others) if others else ""
-        print(f"| {name} | {_rates(own)} {unit} | {peer} | {theirs} | {ratio} |", flush=True)
-        return median(own)
 
 
 def measure_text(text: Text) -> None:
@@ -113,8 +49,8 @@ def measure_text(text: Text) -> None:
 
     options, code = text.options, text.language.source
     table = Table("Text", options.repeats)
-    megabytes, part = _megabytes(text.raw), text.paragraphs[: len(text.paragraphs) // 20]
-    part_megabytes = _megabytes("\n".join(part))
+    megabytes, part = megabytes_of(text.raw), text.paragraphs[: len(text.paragraphs) // 20]
+    part_megabytes = megabytes_of("\n".join(part))
     batches = list(_batches(text.paragraphs))
     split = partial(_split, code)
     table.row(
@@ -136,12 +72,12 @@ def measure_text(text: Text) -> None:
     table.row("basic tokenisation", lambda: text.language.apply(text.raw), megabytes,
               "line by line", lambda: [released_scripts.basic_tokens(line) for line in part],
               part_megabytes)  # fmt: skip
-    final_megabytes, final_part = _megabytes(text.final), text.lines[: len(text.lines) // 20]
+    final_megabytes, final_part = megabytes_of(text.final), text.lines[: len(text.lines) // 20]
     codes = _blocks_of_codes(text)
     texts = [decode(block) for block in codes]
     table.row("`fake`, text to text", lambda: [fake(block) for block in texts], final_megabytes,
               "line by line", lambda: [released_scripts.fake(line) for line in final_part],
-              _megabytes("\n".join(final_part)))  # fmt: skip
+              megabytes_of("\n".join(final_part)))  # fmt: skip
     table.row("`fake`, arrays to arrays", lambda: [FAKE.apply(block) for block in codes],
               final_megabytes)  # fmt: skip
 
@@ -150,8 +86,8 @@ def measure_interventions(text: Text) -> None:
     """`fakeshare30`, `unigram` and `permute`."""
     options = text.options
     table = Table("Interventions", options.repeats)
-    megabytes, part = _megabytes(text.final), text.lines[: len(text.lines) // 40]
-    part_megabytes = _megabytes("\n".join(part))
+    megabytes, part = megabytes_of(text.final), text.lines[: len(text.lines) // 40]
+    part_megabytes = megabytes_of("\n".join(part))
     codes = _blocks_of_codes(text)
     texts = [decode(block) for block in codes]
     table.row("`fakeshare30`, text to text",
@@ -185,8 +121,8 @@ def measure_interventions(text: Text) -> None:
 def measure_pieces(text: Text) -> None:
     """Vocabularies and encoding."""
     options = text.options
-    megabytes, part = _megabytes(text.final), text.lines[: len(text.lines) // 4]
-    part_megabytes = _megabytes("\n".join(part))
+    megabytes, part = megabytes_of(text.final), text.lines[: len(text.lines) // 4]
+    part_megabytes = megabytes_of("\n".join(part))
     table = Table("Word-pieces (final text → token store, file to file)", options.repeats)
     model = str(text.folder / "peer")
     table.row(
@@ -226,7 +162,7 @@ def measure_pieces(text: Text) -> None:
                         released_scripts.word_pieces(word, ids)
                         for line in few for word in line.split()
                     ],
-                    _megabytes("\n".join(few)),
+                    megabytes_of("\n".join(few)),
                 )  # fmt: skip
             for peer, work in peers:
                 table.row(f"{name}, {options.processes} processes",
@@ -238,7 +174,7 @@ def measure_whole(text: Text) -> None:
     """Text → token store; the vocabulary is made before."""
     options = text.options
     vocabulary = text.vocabulary()
-    megabytes = _megabytes(text.raw)
+    megabytes = megabytes_of(text.raw)
     # Peers get every 40th part of the text, one each, all at once.
     blocks = text.raw[: len(text.raw) // 40 * options.processes]
     step = -(-len(blocks) // options.processes)
@@ -256,7 +192,7 @@ def measure_whole(text: Text) -> None:
             table.row(
                 "sentences split already, workers running",
                 partial(_build, text, text.presplit_file, True, vocabulary, running), megabytes,
-                "line by line, no instances", partial(loops, 0), _megabytes(blocks),
+                "line by line, no instances", partial(loops, 0), megabytes_of(blocks),
             )  # fmt: skip
         for name, path, presplit, dupes in (
             ("sentences split already", text.presplit_file, True, 0),
@@ -265,7 +201,7 @@ def measure_whole(text: Text) -> None:
         ):
             peer = f"line by line{f', instances × {dupes}' if dupes else ', no instances'}"
             table.row(name, partial(_build, text, path, presplit, vocabulary), megabytes,
-                      peer, partial(loops, dupes), _megabytes(blocks))  # fmt: skip
+                      peer, partial(loops, dupes), megabytes_of(blocks))  # fmt: skip
         table.row("sentences split already, 1 process",
                   partial(_build, text, text.presplit_file, True, vocabulary, ALONE),
                   megabytes)  # fmt: skip
@@ -295,7 +231,7 @@ def measure_memory(text: Text) -> None:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         most, most_anonymous = 0, 0
         while process.poll() is None:
-            resident, anonymous = _memory_of_tree(process.pid)
+            resident, anonymous = memory_of_tree(process.pid)
             most, most_anonymous = max(most, resident), max(most_anonymous, anonymous)
             time.sleep(POLL_SECONDS)
         seconds = time.perf_counter() - began
@@ -324,10 +260,10 @@ def _build(
         write_text(target, pieces, language, presplit, [give_way], workers)
 
     with nullcontext(running) if running else Workers(text.options.processes) as workers:
-        seconds = _seconds(write)
+        seconds = seconds_of(write)
         workers.prepare(encode_text)
         time.sleep(1)
-        return seconds + _seconds(encode)
+        return seconds + seconds_of(encode)
 
 
 def _split(language: str, lines: Sequence[str]) -> int:
@@ -376,53 +312,6 @@ def _train_sentencepiece(text: Text, prefix: str) -> None:
         normalization_rule_name="identity",
         max_sentence_length=1 << 20, num_threads=text.options.processes, minloglevel=2,
     )  # fmt: skip
-
-
-def _first(path: Path, megabytes: float) -> Iterator[bytes]:
-    """Whole lines of a file, up to so many megabytes."""
-    left = int(megabytes * 1e6)
-    for chunk in read_chunks(path):
-        if len(chunk) >= left:
-            yield chunk[: chunk.rfind(b"\n", 0, left) + 1]
-            return
-        left -= len(chunk)
-        yield chunk
-
-
-def _megabytes(text: str) -> float:
-    return len(text.encode()) / 1e6
-
-
-def _seconds(work: Work) -> float:
-    """How long `work` takes; what it says itself, where it returns seconds."""
-    began = time.perf_counter()
-    result = work()
-    return result if isinstance(result, float) else time.perf_counter() - began
-
-
-def _rates(values: Sequence[float]) -> str:
-    digits = 2 if median(values) < 10 else 1 if median(values) < 100 else 0
-    low, middle, high = (f"{v:.{digits}f}" for v in (min(values), median(values), max(values)))
-    return middle if len(values) == 1 else f"{middle} ({low}–{high})"
-
-
-def _memory_of_tree(process: int) -> tuple[int, int]:
-    """Resident bytes of a process and its descendants now: all, and those that no file backs."""
-    resident = anonymous = 0
-    try:
-        fields = dict(
-            line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines()
-        )
-        resident = int(fields["VmRSS"].split()[0]) * 1024
-        anonymous = int(fields["RssAnon"].split()[0]) * 1024
-        tasks = Path(f"/proc/{process}/task").iterdir()
-        children = [child for task in tasks for child in (task / "children").read_text().split()]
-    except (OSError, KeyError):  # it has just ended
-        return resident, anonymous
-    for child in children:
-        more, more_anonymous = _memory_of_tree(int(child))
-        resident, anonymous = resident + more, anonymous + more_anonymous
-    return resident, anonymous
 
 
 MEASURES: dict[str, Callable[[Text], None]] = {

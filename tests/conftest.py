@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,21 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "work"
     monkeypatch.setenv("BBERT_WORK", str(folder))
     return folder
+
+
+@pytest.fixture
+def greet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command `bbert greet` beside the others, as long as a test lasts."""
+    import greet_command
+
+    from bbert import cli
+
+    greet_command.outcome.clear()
+    package = types.ModuleType("greeting")
+    monkeypatch.setitem(sys.modules, "greeting", package)
+    monkeypatch.setitem(sys.modules, "greeting.greet", greet_command)
+    monkeypatch.setitem(
+        cli.COMMANDS,
+        "greet",
+        cli.Command("greeting", "GreetConfig", "says hello", "greet", "greet"),
+    )

@@ -1,196 +1,22 @@
-"""The command line: help, errors in two lines, exit codes, YAML below flags."""
+"""The command line: help, errors in two lines, exit codes, tracebacks on demand."""
 
 from __future__ import annotations
 
 import errno
 import io
 import sys
-import types
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import yaml
+from greet_command import GreetConfig
 
 from bbert import cli
 from bbert.command_options import option_names
 from bbert.errors import InputError
-from bbert.stage_config import (
-    EXECUTION,
-    HOUSEKEEPING,
-    DryRun,
-    Repeated,
-    StageConfig,
-    load_yaml,
-    save_yaml,
-)
+from bbert.stage_config import HOUSEKEEPING, DryRun, load_yaml
 
-outcome: list[object] = []
-
-
-@dataclass(frozen=True)
-class GreetConfig(StageConfig):
-    """A command for the tests."""
-
-    dump: Repeated = ()
-    """LANGUAGE=FILE."""
-    languages: tuple[str, ...] = ()
-    """Some languages."""
-    depth: int | None = None
-    """A number."""
-    nsp: bool = True
-    """A switch."""
-    processes: int = field(default=1, metadata=EXECUTION)
-    """How many at once."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.depth == 0:
-            raise ValueError("--depth 0 has no layers; give 1 or more")
-        if self.depth == 1 and self.nsp:
-            raise ValueError("--depth 1 is too little for next-sentence prediction; add --no-nsp")
-        if self.depth == 9 and not self.dump:
-            raise ValueError("--depth 9 is too much for no text; give --dump LANGUAGE=FILE")
-
-
-def run(config: GreetConfig) -> str:
-    outcome.append(config)
-    if config.languages[:1] == ("fail",):
-        raise {
-            "input": InputError("file.txt:3: bad; mend it"),
-            "disk": OSError(errno.ENOSPC, "No space left on device", "x.bin"),
-            "permission": PermissionError(errno.EACCES, "Permission denied", "/x"),
-            "bug": KeyError("oops"),
-            "interrupt": KeyboardInterrupt(),
-        }[config.languages[1]]
-    return "hello"
-
-
-@pytest.fixture(autouse=True)
-def greet(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome.clear()
-    package = types.ModuleType("greeting")
-    monkeypatch.setitem(sys.modules, "greeting", package)
-    monkeypatch.setitem(sys.modules, "greeting.greet", sys.modules[__name__])
-    monkeypatch.setitem(
-        cli.COMMANDS,
-        "greet",
-        cli.Command("greeting", "GreetConfig", "says hello", "greet", "greet"),
-    )
-
-
-def test_flags_reach_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = "greet --depth 12 --no-nsp --dump en=a --dump it=b --languages en it".split()
-    assert cli.main(arguments) == 0
-    (config,) = outcome
-    assert isinstance(config, GreetConfig)
-    assert (config.depth, config.nsp) == (12, False)
-    assert config.dump == ("en=a", "it=b")
-    assert config.languages == ("en", "it")
-    assert capsys.readouterr().out == "hello\n"
-
-
-def test_file_sets_defaults_and_flags_win(tmp_path: Path) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text("depth: 6\nnsp: false\ndump: [en=x, es=y]\nlanguages: [en, es]\n")
-    assert cli.main(["greet", "--config", str(path), "--depth", "2", "--dump", "en=z"]) == 0
-    (config,) = outcome
-    assert isinstance(config, GreetConfig)
-    assert (config.depth, config.nsp) == (2, False)
-    assert config.dump == ("en=z",)
-    assert config.languages == ("en", "es")
-
-
-@pytest.mark.parametrize(
-    ("text", "flags"),
-    [
-        ("depth: 0\n", ["--depth", "2"]),
-        ("depth: 1\n", ["--no-nsp"]),
-        ("depth: 9\n", ["--dump", "en=z"]),
-        ("depth: 9\ndump: [en=x]\n", ["--dump", "en=z"]),
-    ],
-)
-def test_what_the_file_says_is_checked_together_with_the_flags(
-    tmp_path: Path, text: str, flags: list[str]
-) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(text)
-    assert cli.main(["greet", "--config", str(path), *flags]) == 0
-    (config,) = outcome
-    assert isinstance(config, GreetConfig)
-    assert config == cli.parse("greet", ["--config", str(path), *flags])
-    assert config.dump in ((), ("en=z",))
-
-
-@pytest.mark.parametrize(
-    ("text", "flags", "expected"),
-    [
-        ("depth: 0\n", ["--seed", "3"], "bbert greet: {path}: --depth 0 has no layers"),
-        ("depth: 2\n", ["--depth", "0"], "bbert greet: --depth 0 has no layers"),
-        ("depth: 1\n", ["--seed", "-1"], "bbert greet: --seed -1 is negative"),
-        ("nsp: true\n", ["--depth", "1"], "bbert greet: --depth 1 is too little"),
-    ],
-)
-def test_the_file_is_named_where_it_is_what_is_wrong(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    text: str,
-    flags: list[str],
-    expected: str,
-) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(text)
-    assert cli.main(["greet", "--config", str(path), *flags]) == 2
-    assert capsys.readouterr().err.startswith(expected.format(path=path))
-
-
-@pytest.mark.parametrize(
-    ("command", "text", "flags"),
-    [
-        ("corpus build", "presplit: true\n", ["--text", "en=a", "--name", "x"]),
-        ("corpus build", "presplit: true\ntext: [en=a, es=b]\n", ["--text", "en=c"]),
-        ("pretrain", "packing: full-sentences\n", ["--no-nsp"]),
-        ("pretrain", "batching: one-language\n", ["--no-nsp"]),
-        ("finetune", "init: torch\n", ["--random-init", "1-2"]),
-    ],
-)
-def test_a_flag_completes_the_options_of_a_file(
-    tmp_path: Path, command: str, text: str, flags: list[str]
-) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(text)
-    cli.parse(command, ["--config", str(path), *flags])
-
-
-def test_saved_configuration_can_be_given_back(tmp_path: Path) -> None:
-    config = GreetConfig(depth=3, dump=("en=ü",), languages=("en",), seed=5)
-    save_yaml(config, tmp_path / "config.yaml")
-    read = load_yaml(GreetConfig, tmp_path / "config.yaml")
-    assert (read.depth, read.dump, read.languages, read.seed) == (3, ("en=ü",), ("en",), 5)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("depht: 3\n", ":1: unknown option 'depht'; did you mean 'depth'?"),
-        ("seed: 1\ndepth: twelve\n", ":2: depth: Input should be a valid integer"),
-        ("depth: 0\n", "c.yaml: --depth 0 has no layers"),
-        ("depth: 1\n", "c.yaml: --depth 1 is too little"),
-        ("a: [\n", "not YAML"),
-        ("- a\n", "expected lines of the form"),
-    ],
-)
-def test_bad_file_gets_two_lines_with_its_place(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, expected: str
-) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(text)
-    assert cli.main(["greet", "--config", str(path)]) == 2
-    error = capsys.readouterr().err
-    assert expected in error
-    assert str(path) in error
-    assert len(error.splitlines()) <= 2
-    assert outcome == []
+pytestmark = pytest.mark.usefixtures("greet")
 
 
 @pytest.mark.parametrize(
@@ -325,33 +151,3 @@ def test_configurations_import_without_torch(name: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("command", "arguments"),
-    [
-        ("reproduce", ["k2020", "--table", "3", "--table", "10"]),
-        ("finetune", ["--eval-langs", "en", "--seeds", "2", "--eval-langs=es"]),
-        ("probe cka", ["--parallel", "en=a", "--parallel", "es=b"]),
-    ],
-)
-def test_a_list_given_twice_is_refused_not_halved(command, arguments):
-    with pytest.raises(InputError, match="is given twice: put all its values after one --"):
-        cli.parse(command, arguments)
-
-
-def test_a_list_in_one_place_and_a_repeatable_flag_are_accepted():
-    assert cli.parse("reproduce", ["k2020", "--table", "3", "10"]).table == ("3", "10")
-    twice = ["--dump", "en=a.xml", "--dump", "es=b.xml"]
-    assert cli.parse("corpus build", twice).dump == ("en=a.xml", "es=b.xml")
-
-
-@pytest.mark.parametrize("flags", [["--config", "b.yaml"], ["--config=b.yaml"]])
-def test_two_files_are_refused(tmp_path: Path, flags: list[str]) -> None:
-    (tmp_path / "a.yaml").write_text("depth: 6\n")
-    with pytest.raises(InputError, match="--config is given twice: put all options into one file"):
-        cli.parse("greet", ["--config", str(tmp_path / "a.yaml"), *flags])
-
-
-def test_the_last_of_other_options_counts() -> None:
-    assert cli.parse("greet", ["--depth", "2", "--depth", "3"]).depth == 3

@@ -1,10 +1,18 @@
-"""Small dumps and texts for the tests of the corpus stage."""
+"""Small dumps and texts for the tests of the corpus stage, and what is extracted from dumps."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from xml.sax.saxutils import escape
+
+import zstandard
+
+from bbert.corpus.dumps import extract_dumps
+from bbert.corpus.workers import Workers
 
 SITE = """  <siteinfo>
     <sitename>Wikipedia</sitename>
@@ -89,3 +97,39 @@ def plain_text(num_documents: int, seed: int = 0) -> str:
         "\n".join(paragraph() for _ in range(words.randint(1, 4))) for _ in range(num_documents)
     )
     return "\n\n".join(documents) + "\n"
+
+
+PAGES = [
+    page("One", article(1), number=1),
+    page("Old name", "#REDIRECT [[One]]", number=2, redirect=True),
+    page("Talk:One", "chatter", namespace="1", number=3),
+    page("Template metaprogramming", article(4), number=4),
+    page("Template:Infobox", "{| class=box\n| {{{name}}}\n|}", namespace="10", number=5),
+    page("Q & A", article(6), number=6),
+]
+
+
+def write(folder: Path, text: str, name: str = "dump.xml", encoding: str = "utf-8") -> Path:
+    path = folder / name
+    data = text.encode(encoding)
+    compress = {".bz2": bz2.compress, ".gz": gzip.compress}.get(path.suffix, bytes)
+    path.write_bytes(compress(data))
+    return path
+
+
+def read(text_file: Path) -> str:
+    stream = zstandard.ZstdDecompressor().stream_reader(
+        text_file.read_bytes(), read_across_frames=True
+    )
+    return stream.read().decode()
+
+
+def extract(*paths: Path, processes: int = 1) -> tuple[list[list[str]], dict[str, int]]:
+    """The articles, each a list of paragraphs, and the counts."""
+    folder = paths[0].parent
+    target = folder / "text.txt.zst"
+    with Workers(processes) as workers:
+        counts = extract_dumps(paths, target, folder / "work", workers, "en")
+    assert not (folder / "work").exists()
+    text = read(target)
+    return [document.split("\n") for document in text.removesuffix("\n\n").split("\n\n")], counts

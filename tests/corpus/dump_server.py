@@ -1,9 +1,11 @@
-"""A small copy of dumps.wikimedia.org on the loopback, with the faults that servers have."""
+"""A small copy of dumps.wikimedia.org on the loopback, with the faults that servers have, and what
+`bbert corpus download` fetches from it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 import threading
 from collections import Counter
@@ -11,7 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+from bbert.corpus.download import run
+from bbert.corpus.download_config import DownloadConfig
+
+CONTENT = random.Random(3).randbytes(700_000)
+NAME = "eswiki-20261101-pages-articles.xml.bz2"
+PATH = f"/eswiki/20261101/{NAME}"
 
 
 @dataclass
@@ -150,3 +160,13 @@ def serving() -> Iterator[DumpServer]:
         yield server
         listener.shutdown()
         thread.join()
+
+
+def fetch(server: DumpServer, work: Path, *languages: str, **options) -> str:
+    shown = run(DownloadConfig(languages or ("es",), work=work, mirror=server.url, **options))
+    assert isinstance(shown, str)
+    return shown
+
+
+def here(work: Path, edition: str = "eswiki-20261101", name: str = NAME) -> Path:
+    return work / "dumps" / edition / name

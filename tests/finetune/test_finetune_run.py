@@ -1,60 +1,23 @@
-"""`bbert finetune` from the command line: results, predictions, exactness, resuming."""
+"""`bbert finetune` from the command line: results, predictions, and what they depend on."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from itertools import chain
 from pathlib import Path
 
 import pytest
 import torch
+from quick_finetune import column_labels, finetune, results
 from safetensors.torch import load_file
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score
 from tiny_models import save_run
-from tiny_task_files import ner_sentences, write_columns
 
 from bbert import processor_precision
 from bbert.cli import main
 from bbert.finetune.tasks import load_task
-
-QUICK = ["--epochs", "3", "--learning-rate", "3e-3", "--batch-size", "16", "--quiet"]
-
-
-def finetune(*arguments: str, name: str, work: Path) -> Path:
-    """Run the command; returns the run directory."""
-    assert main(["finetune", "--work", str(work), "--name", name, *QUICK, *arguments]) == 0
-    folder = work / "transfer" / name
-    assert folder.is_dir()
-    assert not folder.with_name(f"{name}.partial").exists()
-    return folder
-
-
-def results(run: Path) -> dict:
-    return json.loads((run / "results.json").read_text())
-
-
-def column_labels(path: Path) -> list[list[str]]:
-    """Labels of a two-column file, read without bbert's reader."""
-    blocks = path.read_text(encoding="utf-8").strip("\n").split("\n\n")
-    return [[line.split("\t")[1] for line in block.split("\n")] for block in blocks]
-
-
-def same_files(first: Path, second: Path) -> bool:
-    names = sorted(str(p.relative_to(first)) for p in first.rglob("*") if p.is_file())
-    others = sorted(str(p.relative_to(second)) for p in second.rglob("*") if p.is_file())
-    with_name = ("manifest", "config.yaml", "model/README.md")
-    compared = [n for n in names if not n.startswith(with_name)]
-    return names == others and all(
-        (first / name).read_bytes() == (second / name).read_bytes() for name in compared
-    )
 
 
 @pytest.mark.parametrize("fusion", [["last"], ["dlfa"], ["dlfa", "--fusion-gate", "paper"]])
@@ -150,85 +113,6 @@ def test_pos_results_and_predictions(bert: Path, tmp_path: Path, ner_data: Path,
     assert results(run)["languages"]["enfake"]["mean"] > 0.7
 
 
-@pytest.fixture
-def long_sentence(ner_data: Path, tmp_path: Path) -> Path:
-    """Task files whose test sentence is longer than the model reads, with a name at its end."""
-    data = Path(shutil.copytree(ner_data, tmp_path / "panx"))
-    words = "".join("left\tO\n" for _ in range(70))
-    (data / "test-en.tsv").write_text(f"{words}Anna\tB-PER\n")
-    return data
-
-
-def test_long_sentences_are_read_in_windows(bert: Path, tmp_path: Path, work: Path):
-    def joined(number: int, seed: int) -> list[list[tuple[str, str]]]:
-        sentences = ner_sentences(20 * number, seed)
-        return [list(chain.from_iterable(sentences[i::number])) for i in range(number)]
-
-    for seed, (split, number) in enumerate({"train": 40, "test": 10}.items()):
-        write_columns(tmp_path / "panx" / f"{split}-en.tsv", joined(number, seed))
-    typed = ["--model", str(bert), "--data", str(tmp_path / "panx"), "--train-lang", "en",
-             "--eval-langs", "en", "--batch-size", "4", "--epochs", "6"]  # fmt: skip
-    contents = {}
-    for too_long in ("window", "wrong"):
-        run = finetune(*typed, "--too-long", too_long, name=too_long, work=work)
-        contents[too_long] = results(run)
-        gold, predicted = (
-            column_labels(run / "predictions" / place / "en.conll") for place in ("gold", "")
-        )
-        expected = f1_score(gold, predicted, mode="strict", scheme=IOB2)
-        entry = contents[too_long]["languages"]["en"]
-        assert entry["values"] == [pytest.approx(expected)]
-        counts = (entry["windowed_examples"], entry["truncated_examples"])
-        assert counts == ((10, 0) if too_long == "window" else (0, 10))
-    windows, cut = (c["languages"]["en"] for c in contents.values())
-    assert windows["truncated_words"] == 0
-    assert contents["window"]["train"]["windowed_examples"] == 40
-    assert "windows" in contents["window"]["truncation"]
-    # Tags follow from the words: in windows all are found, cut off a third of them is lost.
-    assert windows["mean"] > 0.7
-    assert cut["mean"] < 0.9 * windows["mean"]
-
-
-def test_words_that_are_cut_off_are_wrong_and_counted(bert: Path, long_sentence: Path, work: Path):
-    run = finetune(
-        "--model", str(bert), "--data", str(long_sentence), "--train-lang", "en",
-        "--eval-langs", "en", "--too-long", "wrong", name="long", work=work,
-    )  # fmt: skip
-    entry = results(run)["languages"]["en"]
-    assert (entry["truncated_examples"], entry["truncated_words"]) == (1, 71 - 62)
-    predicted = column_labels(run / "predictions" / "en.conll")
-    assert len(predicted[0]) == 71
-    assert predicted[0][62:] == ["O"] * 9
-    assert entry["metrics"]["recall"] == [0.0]
-
-
-def test_pairs_that_are_cut_are_wrong_unless_asked_for(
-    bert: Path, xnli_data: Path, tmp_path: Path, work: Path, capsys: pytest.CaptureFixture[str]
-):
-    data = Path(shutil.copytree(xnli_data, tmp_path / "xnli"))
-    lines = (data / "xnli.test.tsv").read_text().splitlines()
-    long = lines[1].split("\t")
-    long[2] = "Anna " * 90
-    (data / "xnli.test.tsv").write_text("\n".join([lines[0], "\t".join(long), *lines[2:]]) + "\n")
-    typed = ["--model", str(bert), "--task", "xnli", "--data", str(data), "--train-lang", "en",
-             "--eval-langs", "en"]  # fmt: skip
-    labels = {}
-    for too_long in ("wrong", "cut"):
-        run = finetune(*typed, "--too-long", too_long, name=too_long, work=work)
-        warned = "which count as wrong: en 1 of 20 (5.0%)" in capsys.readouterr().err
-        assert warned == (too_long == "wrong")
-        content = results(run)
-        assert content["languages"]["en"]["truncated_examples"] == 1
-        assert content["too_long"] == too_long
-        rows = (run / "predictions" / "en.tsv").read_text().splitlines()[1:]
-        labels[too_long] = [row.split("\t")[-1] for row in rows]
-        gold = [row.split("\t")[-2] for row in rows]
-        assert content["languages"]["en"]["values"] == [accuracy_score(gold, labels[too_long])]
-    assert labels["wrong"][0] == "_"
-    assert labels["cut"][0] in ("contradiction", "entailment", "neutral")
-    assert labels["wrong"][1:] == labels["cut"][1:]
-
-
 def test_what_was_noticed_in_the_files_is_in_the_results(
     bert: Path, ner_data: Path, tmp_path: Path, work: Path
 ):
@@ -249,58 +133,6 @@ def test_what_was_noticed_in_the_files_is_in_the_results(
     gold = column_labels(run / "predictions" / "gold" / "en.conll")
     assert gold[-1] == ["B-LOC"]
     assert "I-LOC" not in {tag for tags in gold for tag in tags}
-
-
-@pytest.mark.parametrize("fusion", ["last", "dlfa"])
-def test_the_same_command_gives_the_same_bytes(bert: Path, ner_data: Path, work: Path, fusion):
-    typed = ["--model", str(bert), "--data", str(ner_data), "--fusion", fusion, "--seeds", "2"]
-    first = finetune(*typed, name="first", work=work)
-    second = finetune(*typed, name="second", work=work)
-    assert same_files(first, second)
-    values = results(first)["languages"]["en"]["values"]
-    alone = finetune(*typed[:-1], "1", "--seed", "1", name="alone", work=work)
-    assert results(alone)["languages"]["en"]["values"] == values[1:]
-
-
-def test_a_finished_run_is_up_to_date_and_another_is_refused(
-    bert: Path, ner_data: Path, work: Path, capsys
-):
-    typed = ["--model", str(bert), "--data", str(ner_data), "--eval-langs", "en"]
-    run = finetune(*typed, name="run", work=work)
-    before = (run / "manifest.json").stat().st_mtime_ns
-    finetune(*typed, name="run", work=work)
-    assert (run / "manifest.json").stat().st_mtime_ns == before
-    other = ["finetune", "--work", str(work), "--name", "run", *QUICK, *typed, "--fusion", "dlfa"]
-    capsys.readouterr()
-    assert main(other) == 2
-    error = capsys.readouterr().err
-    assert "--fusion 'last' → 'dlfa'" in error
-    assert len(error.splitlines()) <= 2
-    assert main([*other, "--force"]) == 0
-    assert results(run)["fusion"] == "dlfa"
-
-
-def test_a_run_killed_in_its_second_seed_goes_on(bert: Path, ner_data: Path, work: Path):
-    typed = ["--model", str(bert), "--data", str(ner_data), "--seeds", "2", "--epochs", "8"]
-    whole = finetune(*typed, name="whole", work=work)
-    command = [sys.executable, "-m", "bbert", "finetune", "--work", str(work), "--name", "killed",
-               *QUICK, *typed]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    partial = work / "transfer" / "killed.partial"
-    deadline = time.monotonic() + 120
-    while not (partial / ".steps" / "seed-0.json").is_file():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (work / "transfer" / "killed").exists()
-    first_seed = (partial / "predictions" / "en.conll").stat().st_mtime_ns
-    (partial / "predictions" / "seed-1").mkdir(exist_ok=True)  # what a kill may leave
-    (partial / "predictions" / "seed-1" / "en.conll").write_text("half a li")
-    killed = finetune(*typed, name="killed", work=work)
-    assert (killed / "predictions" / "en.conll").stat().st_mtime_ns == first_seed
-    assert same_files(whole, killed)
 
 
 def test_target_languages_choose_nothing(bert: Path, ner_data: Path, tmp_path: Path, work: Path):
@@ -393,38 +225,6 @@ def test_the_sample_is_used_and_named(bert: Path, ner_data: Path, tmp_path: Path
     assert "for real data give --data DIR" in first_lines[1]
     run = work / "transfer" / "tiny-ner-dlfa-seeds2"
     assert json.loads((run / "manifest.json").read_text())["sample"] == str(sample)
-
-
-def test_a_loss_that_explodes_is_a_failure_without_traceback(
-    bert: Path, ner_data: Path, work: Path, capsys
-):
-    typed = ["finetune", "--work", str(work), "--model", str(bert), "--data", str(ner_data)]
-    assert main([*typed, "--learning-rate", "1e30", "--quiet"]) == 1
-    error = capsys.readouterr().err
-    assert "lower --learning-rate" in error
-    warned = [line for line in error.splitlines() if line.startswith("warning: test examples")]
-    assert len(error.splitlines()) - len(warned) <= 2
-
-
-@pytest.mark.parametrize("fusion", ["last", "dlfa"])
-def test_a_full_disk_is_a_failure_that_the_same_command_mends(
-    bert: Path, ner_data: Path, work: Path, capsys, monkeypatch, fusion
-):
-    import safetensors.torch
-    import transformers.modeling_utils
-
-    def full(*arguments: object, **options: object) -> None:
-        raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
-
-    typed = ["--model", str(bert), "--data", str(ner_data), "--fusion", fusion]
-    with monkeypatch.context() as patched:
-        patched.setattr(safetensors.torch, "save_file", full)
-        patched.setattr(transformers.modeling_utils, "safe_save_file", full)
-        assert main(["finetune", "--work", str(work), "--name", "run", *QUICK, *typed]) == 1
-    error = capsys.readouterr().err
-    assert "No space left on device; free some space" in error
-    assert len(error.splitlines()) <= 2
-    finetune(*typed, name="run", work=work)
 
 
 @pytest.mark.realdata

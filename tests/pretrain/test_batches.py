@@ -1,4 +1,4 @@
-"""Batches against a slow reading of them: layout, pairs, languages, purity and held-out text."""
+"""Batches against a slow reading of them: layout, pairs, purity and held-out text."""
 
 from __future__ import annotations
 
@@ -7,33 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from batch_reading import LANGUAGES, segments, source, unmasked
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_corpus import CLS, FIRST_ORDINARY_ID, MASK, PAD, SEP, random_documents, write_corpus
+from random_corpus import CLS, FIRST_ORDINARY_ID, PAD, SEP, random_documents, write_corpus
 
 from bbert.corpus.token_store import TokenStore
-from bbert.errors import InputError
 from bbert.pretrain.batch import Batch
-from bbert.pretrain.batches import BatchSettings, BatchSource
+from bbert.pretrain.batches import BatchSettings
 from bbert.pretrain.masking import IGNORED
-
-LANGUAGES = ["enfake", "it", "ru"]
-SHARE = 7_500  # ids of each language: every word-piece has one of its own
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three languages of long documents, so that every row is full."""
-    return write_corpus(
-        tmp_path_factory.mktemp("corpora") / "long",
-        {
-            "enfake": random_documents(26, sentences=16, seed=1),
-            "it": random_documents(14, sentences=16, seed=2),
-            "ru": random_documents(8, sentences=16, seed=3),
-        },
-        vocab_size=FIRST_ORDINARY_ID + 3 * SHARE,
-        distinct=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -43,51 +25,6 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("corpora") / "small",
         {"enfake": [[9, 4], [6]], "it": [[30, 20, 25], [11]]},
     )
-
-
-def source(corpus: Path, seed: int = 0, split="train", languages=LANGUAGES, **options):
-    settings_ = BatchSettings(**({"batch_size": 24, "seq_len": 64} | options))
-    return BatchSource(corpus, languages, settings_, seed, split)
-
-
-def unmasked(batch: Batch) -> np.ndarray:
-    """The rows with the true ids in their places."""
-    ids = batch.input_ids_BT.copy()
-    row, slot = np.nonzero(batch.masked_labels_BK != IGNORED)
-    ids[row, batch.masked_positions_BK[row, slot]] = batch.masked_labels_BK[row, slot]
-    return ids
-
-
-def segments(row: np.ndarray, separators: set[int]) -> tuple[np.ndarray, np.ndarray]:
-    ends = [i for i, token in enumerate(row) if int(token) in separators]
-    assert len(ends) == 2
-    assert row[0] == CLS
-    assert (row[ends[1] + 1 :] == PAD).all()
-    return row[1 : ends[0]], row[ends[0] + 1 : ends[1]]
-
-
-class Text:
-    """Where a segment stands in the corpus."""
-
-    def __init__(self, corpus: Path) -> None:
-        self.stores = {name: TokenStore.open(corpus, name) for name in LANGUAGES}
-        self.flat = {n: np.asarray(s.ids).astype(np.int64) for n, s in self.stores.items()}
-
-    def find(self, segment: np.ndarray) -> tuple[str, int]:
-        number, start = divmod(int(segment[0]) - FIRST_ORDINARY_ID, SHARE)
-        name = LANGUAGES[number]
-        assert self.flat[name][start : start + len(segment)].tolist() == segment.tolist()
-        return name, start
-
-    def document(self, name: str, token: int) -> int:
-        store = self.stores[name]
-        sentence = np.searchsorted(store.sentence_offsets, token, side="right") - 1
-        return int(np.searchsorted(store.document_offsets, sentence, side="right") - 1)
-
-
-@pytest.fixture(scope="module")
-def text(corpus: Path) -> Text:
-    return Text(corpus)
 
 
 def test_rows_are_two_segments_of_real_text(corpus, text):
@@ -148,18 +85,6 @@ def test_half_of_the_pairs_are_random(corpus):
     assert labels.mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(len(labels)))
 
 
-def test_random_segments_are_of_every_language_in_its_share(corpus):
-    loader = source(corpus, batch_size=6000)
-    batch = loader.batch(0)
-    random = batch.next_sentence_labels_B == 1
-    last = batch.masked_languages_BK[random]
-    segment_ids = batch.segment_ids_BT[random]
-    in_second = np.take_along_axis(segment_ids, batch.masked_positions_BK[random], axis=1) == 1
-    in_second &= batch.masked_labels_BK[random] != IGNORED
-    shares = np.bincount(last[in_second], minlength=3) / in_second.sum()
-    assert np.abs(shares - loader.language_shares).max() < 0.03
-
-
 def test_without_next_sentence_prediction_rows_are_contiguous(corpus, text):
     batch = source(corpus, nsp=False).batch(0)
     assert batch.next_sentence_labels_B is None
@@ -167,45 +92,6 @@ def test_without_next_sentence_prediction_rows_are_contiguous(corpus, text):
         first, second = segments(row, {SEP})
         name, start = text.find(first)
         assert text.find(np.concatenate([first, second])) == (name, start)
-
-
-def test_language_ids_end_each_segment_with_the_languages_separator(corpus, text):
-    loader = source(corpus, lang_id=True)
-    assert loader.language_separators == {"enfake": 5, "it": 6, "ru": 7}
-    for step in range(3):
-        for row in unmasked(loader.batch(step)):
-            first, second = segments(row, {5, 6, 7})
-            (name_a, _), (name_b, _) = text.find(first), text.find(second)
-            assert row[1 + len(first)] == loader.language_separators[name_a]
-            assert row[2 + len(first) + len(second)] == loader.language_separators[name_b]
-            assert SEP not in row
-
-
-def test_languages_are_mixed_by_smoothed_shares(corpus):
-    loader = source(corpus, smoothing=0.7, batch_size=3000)
-    tokens = np.array([len(TokenStore.open(corpus, name).ids) for name in LANGUAGES])
-    expected = tokens**0.7 / (tokens**0.7).sum()
-    counts = np.bincount(loader.batch(0).language_ids_B) / 3000
-    assert np.abs(counts - expected).max() < 0.02  # the held-out share differs a little
-
-
-def test_masks_lie_on_text_and_carry_their_language(corpus):
-    batch = source(corpus, batch_size=500).batch(2)
-    row, slot = np.nonzero(batch.masked_labels_BK != IGNORED)
-    labels = batch.masked_labels_BK[row, slot]
-    assert (labels >= FIRST_ORDINARY_ID).all()
-    languages = (labels - FIRST_ORDINARY_ID) // SHARE
-    assert (languages == batch.masked_languages_BK[row, slot]).all()
-    assert batch.num_masked == len(labels)
-    assert len(labels) / (500 * 61) == pytest.approx(0.15, abs=0.002)
-    shown = batch.input_ids_BT[row, batch.masked_positions_BK[row, slot]]
-    assert (shown == MASK).mean() == pytest.approx(0.8, abs=0.03)
-
-
-def test_masks_are_drawn_afresh_at_every_pass(corpus):
-    loader = source(corpus, batch_size=8)
-    first_pass = loader.batch(0)
-    assert not np.array_equal(first_pass.masked_positions_BK, loader.batch(500).masked_positions_BK)
 
 
 @settings(max_examples=12, deadline=None)
@@ -293,11 +179,6 @@ def test_a_validation_pass_shows_every_held_out_row_once(corpus):
     assert counted.tolist() == [min(512, rows) for rows in loader.rows_per_pass]
 
 
-def test_a_language_that_the_corpus_lacks_is_named(corpus):
-    with pytest.raises(InputError, match="'hi'"):
-        source(corpus, languages=["enfake", "hi"])
-
-
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -316,55 +197,6 @@ def test_impossible_settings_are_refused(options, named):
 def assert_equal(first: Batch, second: Batch) -> None:
     for name, value in vars(first).items():
         assert np.array_equal(value, getattr(second, name)), name
-
-
-def test_half_of_many_pairs_are_random_and_their_languages_follow_the_mix(corpus, text):
-    loader = source(corpus, batch_size=4000)
-    batch = loader.batch(0)
-    random = batch.next_sentence_labels_B == 1
-    assert random.mean() == pytest.approx(0.5, abs=4 * 0.5 / 4000**0.5)
-    shares = loader.language_shares
-    crossed = 0
-    for row in unmasked(batch)[random]:
-        first, second = segments(row, {SEP})
-        crossed += text.find(first)[0] != text.find(second)[0]
-    expected = 1 - (shares**2).sum()  # two languages drawn apart from each other
-    error = (expected * (1 - expected) / random.sum()) ** 0.5
-    assert crossed / random.sum() == pytest.approx(expected, abs=4 * error)
-
-
-@pytest.mark.parametrize("nsp", [True, False])
-def test_a_batch_of_one_language_has_no_other(corpus, text, nsp):
-    loader = source(corpus, batching="one-language", nsp=nsp, nsp_negatives="same-language")
-    seen = []
-    for step in range(60):
-        batch = loader.batch(step)
-        (language,) = set(batch.language_ids_B)
-        assert (batch.masked_languages_BK[batch.masked_labels_BK != IGNORED] == language).all()
-        if step < 5:
-            for row in unmasked(batch):
-                names = {text.find(segment)[0] for segment in segments(row, {SEP})}
-                assert names == {LANGUAGES[language]}
-        seen.append(language)
-    counts = np.bincount(seen, minlength=3)
-    assert np.abs(counts - 60 * loader.language_shares).max() <= 2  # spread evenly, not drawn
-
-
-def test_one_language_and_mixed_batches_show_each_language_the_same_rows(corpus):
-    mixed, apart = source(corpus, nsp=False), source(corpus, nsp=False, batching="one-language")
-
-    def windows(loader: BatchSource, steps: int) -> list[list[int]]:
-        found: list[list[list[int]]] = [[], [], []]
-        for step in range(steps):
-            batch = loader.batch(step)
-            for row, language in zip(unmasked(batch), batch.language_ids_B, strict=True):
-                first, second = segments(row, {SEP})  # the border is drawn anew for every row
-                found[language].append([*first, *second])
-        return found
-
-    for one, other in zip(windows(mixed, 6), windows(apart, 6), strict=True):
-        both = min(len(one), len(other))
-        assert one[:both] == other[:both]
 
 
 @pytest.mark.parametrize("lang_id", [True, False])
@@ -392,39 +224,6 @@ def test_short_full_sentences_are_padded(small_corpus):
         assert (row[1 : end - 1] >= FIRST_ORDINARY_ID).all()
 
 
-def rows_of_passes(loader: BatchSource, passes: int) -> list[list[tuple]]:
-    """Of each pass over a single language: every row's ids as they are fed, and its pair label."""
-    (size,) = loader.rows_per_pass
-    found = []
-    for number in range(passes):
-        batch = loader.rows(np.arange(number * size, (number + 1) * size))
-        labels = [0] * size if batch.next_sentence_labels_B is None else (
-            batch.next_sentence_labels_B.tolist())  # fmt: skip
-        found.append([(*ids, label) for ids, label in
-                      zip(batch.input_ids_BT.tolist(), labels, strict=True)])  # fmt: skip
-    return found
-
-
-@pytest.mark.parametrize("nsp", [True, False])
-def test_released_masks_come_again_after_five_passes_in_another_order(corpus, nsp):
-    loader = source(corpus, languages=["it"], masks="released", nsp=nsp)
-    passes = rows_of_passes(loader, 10)
-    for number in range(5):
-        assert sorted(passes[number]) == sorted(passes[number + 5])
-        assert passes[number] != passes[number + 5]
-    assert len(set(itertools.chain(*passes[:5]))) > 0.99 * 5 * len(passes[0])
-    size = len(passes[0])
-    keys = [loader.rows(np.arange(n * size, (n + 1) * size)).row_keys_B for n in range(10)]
-    assert len(set(np.concatenate(keys).tolist())) == 10 * size  # dropout is never the same
-    other = rows_of_passes(source(corpus, seed=1, languages=["it"], masks="released", nsp=nsp), 1)
-    assert sorted(other[0]) != sorted(passes[0])
-
-
-def test_fresh_masks_never_come_again(corpus):
-    passes = rows_of_passes(source(corpus, languages=["it"]), 7)
-    assert len(set(itertools.chain(*passes))) > 0.99 * 7 * len(passes[0])
-
-
 @pytest.mark.parametrize("nsp", [True, False])
 def test_short_rows_end_with_a_sentence_and_have_random_lengths(corpus, text, nsp):
     loader = source(corpus, short_seq_probability=0.5, batch_size=3000, nsp=nsp)
@@ -443,21 +242,3 @@ def test_short_rows_end_with_a_sentence_and_have_random_lengths(corpus, text, ns
     assert (np.diff([0, *quarters]) > 0.1 * len(ends)).all()
     assert (source(corpus, split="validation", short_seq_probability=1.0)
             .batch(0).attention_mask_BT is None)  # fmt: skip
-
-
-def test_random_replacements_of_the_same_language_stay_in_it(corpus):
-    loader = source(corpus, mlm_random="same-language", batch_size=3000)
-    batch = loader.batch(0)
-    row, slot = np.nonzero(batch.masked_labels_BK != IGNORED)
-    shown = batch.input_ids_BT[row, batch.masked_positions_BK[row, slot]]
-    random = shown != MASK
-    language = batch.masked_languages_BK[row, slot]
-    assert ((shown[random] - FIRST_ORDINARY_ID) // SHARE == language[random]).all()
-    for number, name in enumerate(LANGUAGES):
-        used = np.unique(np.asarray(TokenStore.open(corpus, name).ids))
-        drawn = shown[random & (language == number)]
-        assert np.isin(drawn, used).all()
-    joint = source(corpus, batch_size=3000).batch(0)
-    shown = joint.input_ids_BT[row, joint.masked_positions_BK[row, slot]]
-    foreign = (shown != MASK) & ((shown - FIRST_ORDINARY_ID) // SHARE != language)
-    assert foreign.mean() == pytest.approx(0.1 * 2 / 3, abs=0.01)

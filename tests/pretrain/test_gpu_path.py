@@ -8,7 +8,7 @@ from pathlib import Path
 import commands  # noqa: F401 - sets DeepSpeed's accelerator
 import pytest
 import torch
-from test_model import SMALL, inputs, perturbed
+from small_bert import SMALL, inputs, perturbed
 from tiny_corpus import build_tiny_corpus
 from torch.utils._python_dispatch import TorchDispatchMode
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from commands import Command
+from small_bert import slow_losses
 from test_event_file import curves
-from test_model import slow_losses
 from tiny_corpus import build_tiny_corpus
 
 from bbert.cli import main

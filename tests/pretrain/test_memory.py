@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 from commands import Command
-from test_model import inputs
+from small_bert import inputs
 from tiny_corpus import build_tiny_corpus
 
 from bbert.errors import RunFailed

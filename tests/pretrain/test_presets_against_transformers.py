@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_model import inputs
+from small_bert import inputs
 
 from bbert.pretrain import model as model_module
 from bbert.pretrain.architecture import Architecture

@@ -59,3 +59,8 @@ def write_probe(work: Path, name: str, probe: str = "cka", **measurements) -> Pa
     (path / "results.json").write_text(json.dumps(content))
     (path / "manifest.json").write_text(json.dumps({"stage": "probe", "finished": "y"}))
     return path
+
+
+def results(directory) -> dict:
+    """What a probe wrote of such runs."""
+    return json.loads((directory.path / "results.json").read_text())

@@ -1,0 +1,145 @@
+"""`bbert probe gap`: similarity beside the cross-lingual gap, and the rank correlation of both."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from finished_runs import results, write_probe, write_transfer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+from bbert.errors import InputError
+from bbert.probe.correlation import spearman
+from bbert.probe.run import run
+from bbert.probe.runs_config import GapConfig
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=9, max_size=15))
+def test_rho_and_p_are_those_of_scipy_with_ties(points: list[tuple[int, int]]):
+    x, y = zip(*points, strict=True)
+    found = spearman(x, y, num_samples=20)
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        assert found.rho is None
+        assert "same" in str(found.reason)
+        return
+    expected = spearmanr(x, y)
+    assert found.rho == pytest.approx(expected.statistic)
+    assert found.p == pytest.approx(expected.pvalue)
+
+
+def test_few_points_have_an_exact_p():
+    found = spearman([1, 2, 3, 4], [10, 20, 30, 40])
+    assert (found.n, found.rho) == (4, pytest.approx(1))
+    assert found.p == pytest.approx(2 / 24)  # this order and its reverse
+    assert found.low == pytest.approx(1)
+    assert spearman([1, 2, 3], [1, 2, 3]).reason == "3 points; a rank correlation needs 4"
+
+
+def test_the_interval_of_unrelated_numbers_holds_zero():
+    x, y = np.random.default_rng(0).normal(size=(2, 40))
+    found = spearman(x, y)
+    assert found.low is not None
+    assert found.low < 0 < found.high
+
+
+SCORES = {"en": 0.9, "es": 0.8, "it": 0.7, "ru": 0.6, "hi": 0.5}
+
+
+def test_the_gap_falls_as_similarity_rises(work):
+    write_transfer(work, "t", scores=SCORES)
+    values = {}
+    for rank, target in enumerate(["es", "it", "ru", "hi"]):
+        values["tiny", None, "en", target] = [0.5, 0.9 - rank / 10, rank / 10]
+        values["tiny", "t", target, "en"] = [rank / 5, None, 0.4 + rank / 20]
+    write_probe(work, "similar", values=values)
+    found = results(run(GapConfig()))
+    rho = {(row["encoder"], row["layer"]): row for row in found["correlations"]}
+    assert "same" in rho["pretrained", 0]["reason"]
+    assert rho["pretrained", 1]["rho"] == pytest.approx(-1)
+    assert rho["pretrained", 2]["rho"] == pytest.approx(1)
+    assert rho["pretrained", 1]["p"] == pytest.approx(2 / 24)
+    assert rho["fine-tuned", 0]["rho"] == pytest.approx(1)  # either order of the languages
+    assert rho["fine-tuned", 1]["reason"].startswith("no probe run has measured")
+    assert rho["fine-tuned", "mean"]["rho"] is None  # a layer is missing: no mean of the others
+    assert found["n"] == 4
+
+
+def test_seeds_of_a_pair_of_languages_are_one_point(work):
+    """Three seeds of the whole chain: as many pairs as languages, each the mean of its runs."""
+    values = {}
+    for seed, noise in enumerate([0.02, -0.02, 0.0]):
+        model = work / "models" / f"m{seed}"
+        model.mkdir(parents=True)
+        manifest = {"stage": "pretrain", "config": {"depth": 2, "seed": seed}}
+        (model / "manifest.json").write_text(json.dumps(manifest))
+        scores = {name: score + noise * (name == "hi") for name, score in SCORES.items()}
+        run_of_seed = write_transfer(work, f"t{seed}", scores=scores, model=f"m{seed}")
+        config = {"model": f"m{seed}", "fusion": "last", "seed": seed}
+        manifest = {"stage": "finetune", "finished": "x", "config": config}
+        (run_of_seed / "manifest.json").write_text(json.dumps(manifest))
+        for rank, target in enumerate(["es", "it", "ru", "hi"]):
+            values[f"m{seed}", None, "en", target] = [0.9 - rank / 10 + noise, 0.1 * seed]
+    write_probe(work, "similar", values=values)
+    directory = run(GapConfig())
+    found = results(directory)
+    rho = {(row["encoder"], row["layer"]): row for row in found["correlations"]}
+    assert (rho["pretrained", 0]["n"], rho["pretrained", 0]["rho"]) == (4, pytest.approx(-1))
+    assert rho["pretrained", 0]["p"] == pytest.approx(2 / 24), "twelve points would give 1e-9"
+    assert found["n"] == 4
+    assert len(found["points"]) == 12, "every seed is kept"
+    hindi = next(pair for pair in found["pairs"] if pair["target"] == "hi")
+    assert (hindi["runs"], hindi["gap"]) == (3, pytest.approx(0.4))
+    assert hindi["similarity"] == [pytest.approx(0.6), pytest.approx(0.1)]
+    # Another setting is a pair of its own.
+    other = write_transfer(work, "deep", scores=SCORES, model="m0")
+    config = {"model": "m0", "fusion": "dlfa", "seed": 0}
+    manifest = {"stage": "finetune", "finished": "x", "config": config}
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    assert results(run(GapConfig()))["n"] == 8
+    # What an older version computed from the same runs is written anew.
+    path = directory.path / "results.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 1, "n": 16}))
+    assert results(run(GapConfig()))["n"] == 8
+
+
+def test_similarities_of_several_kinds_are_not_ranked_together(work):
+    write_transfer(work, "t", scores=SCORES)
+    for name, target, variant in (("a", "es", "debiased"), ("b", "hi", "released"),
+                                  ("other-model", "hi", "paper")):  # fmt: skip
+        model = "tiny" if len(name) == 1 else "another"
+        path = write_probe(work, name, values={(model, None, "en", target): [0.5, 0.6]})
+        content = json.loads((path / "results.json").read_text())
+        content |= {"variant": variant, "pool": "mean"}
+        (path / "results.json").write_text(json.dumps(content))
+    with pytest.raises(InputError) as refused:
+        run(GapConfig())
+    assert "a: probe cka, variant debiased, pool mean" in str(refused.value)
+    assert "b: probe cka, variant released" in str(refused.value)
+    assert "--similarity" in str(refused.value)
+    assert "other-model" not in str(refused.value), "it measured nothing of these runs"
+    found = results(run(GapConfig(similarity=("b",))))
+    assert (found["variant"], found["n"]) == ("released", 1)
+
+
+def test_runs_that_cannot_be_used_are_named(work):
+    write_transfer(work, "t", scores=SCORES)
+    (work / "transfer" / "half.partial").mkdir()
+    old = write_transfer(work, "old", scores=SCORES)
+    content = json.loads((old / "results.json").read_text())
+    del content["cross_lingual_gap"]
+    (old / "results.json").write_text(json.dumps(content))
+    write_probe(work, "similar", values={("tiny", None, "en", "es"): [0.5, 0.6]})
+    found = results(run(GapConfig()))
+    assert "not complete" in found["left_out"]["half.partial"]
+    assert "older version" in found["left_out"]["old"]
+    assert found["correlations"][0]["reason"] == "1 points; a rank correlation needs 4"
+    with pytest.raises(InputError, match="made by an older version"):
+        run(GapConfig(runs=("old",), name="second"))
+    with pytest.raises(InputError, match="is not complete"):
+        run(GapConfig(runs=("half",), name="third"))
+    with pytest.raises(InputError, match="no usable probe run of cosine"):
+        run(GapConfig(probe="cosine", name="fourth"))

@@ -1,0 +1,75 @@
+"""`bbert probe overlap`: word-pieces that entities of finished runs, or any two texts, share."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from finished_runs import results, write_transfer
+
+from bbert.errors import InputError
+from bbert.probe.run import run
+from bbert.probe.runs_config import OverlapConfig
+
+
+def test_the_entities_of_real_runs(tiny_run, work, tmp_path):
+    """Equal to sets of word-pieces by hand: the fake shares none, the same language most."""
+    from tiny_task_files import ner_sentences, write_columns
+
+    from bbert.finetune.config import FinetuneConfig
+    from bbert.finetune.run import run as finetune
+
+    data = tmp_path / "panx"
+    for seed, name in enumerate(["train-en", "test-en"]):
+        write_columns(data / f"{name}.tsv", ner_sentences(20, seed))
+    finetune(FinetuneConfig(data=data, train_lang="en", eval_langs=("en", "enfake"), epochs=1))
+    found = results(run(OverlapConfig()))
+    rows = {row["eval"]: row for row in found["rows"]}
+    assert rows["enfake"]["overlap"] == 0
+    assert rows["enfake"]["zero_shot"]
+    assert not rows["en"]["zero_shot"]
+    words = [
+        {
+            piece
+            for sentence in ner_sentences(20, seed)
+            for word, tag in sentence
+            if tag != "O"
+            for piece in (["U", ".", "S"] if word == "U.S." else [word])
+        }
+        for seed in (0, 1)
+    ]
+    assert rows["en"]["overlap"] == pytest.approx(
+        len(words[0] & words[1]) / len(words[0] | words[1])
+    )
+    assert found["correlations"][0]["reason"] == "1 points; a rank correlation needs 4"
+    with pytest.raises(InputError, match="entities need ner"):
+        write_transfer(work, "pos", scores={"en": 0.9, "es": 0.1})
+        run(OverlapConfig(runs=("pos",), name="other"))
+
+
+def test_any_two_texts(tiny_run, english, tmp_path):
+    half = tmp_path / "half.txt"
+    half.write_text("Anna saw\nRome\n")
+    texts = (f"en={english}", f"half=en:{half}", f"enfake={english}")
+    rows = results(run(OverlapConfig(texts=texts)))["rows"]
+    by_pair = {(row["first"], row["second"]): row for row in rows}
+    assert len(rows) == 3
+    assert by_pair["en", "half"]["shared_types"] == 3
+    assert by_pair["en", "half"]["overlap"] == 3 / by_pair["en", "half"]["first_types"]
+    assert by_pair["en", "half"]["second_tokens_in_first"] == 1
+    assert by_pair["en", "enfake"]["overlap"] == 0
+    with pytest.raises(InputError, match="two or more"):
+        run(OverlapConfig(texts=texts[:1]))
+
+
+def test_a_correlation_over_many_pairs_of_languages(work, monkeypatch):
+    """Sixteen points whose F1 falls exactly with the overlap."""
+    import bbert.probe.overlap as module
+
+    rows = [
+        {"model": "m", "random_init": "", "zero_shot": a != b, "overlap": (4 * a + b) / 16,
+         "score": 1 - (4 * a + b) / 16}
+        for a, b in product(range(4), repeat=2)
+    ]  # fmt: skip
+    (found,) = module._correlations(rows, OverlapConfig())
+    assert (found["n"], found["rho"]) == (12, pytest.approx(-1))
