@@ -145,8 +145,9 @@ class FinetuneConfig(StageConfig):
     """Which epoch counts: the last (default), or the best on the source language's dev data."""
     seeds: int | None = None
     """Runs with the seeds SEED, SEED+1, … (default 1; more on the sample); all values are kept."""
-    precision: Literal["fp32", "bf16"] | None = None
-    """Arithmetic: bf16 on a GPU that has it, else fp32."""
+    precision: Literal["fp32", "bf16", "fast"] | None = None
+    """Arithmetic (default: bf16 on a GPU that has it, else fp32); fast: bf16 on processors with
+    instructions for it too."""
     allow_pickle: Switch = field(default=False, metadata=EXECUTION)
     """Read weights from pytorch_model.bin where a model has no safetensors."""
     trust_remote_code: Switch = field(default=False, metadata=EXECUTION)

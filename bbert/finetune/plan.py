@@ -31,6 +31,7 @@ from bbert.finetune.tasks.find_files import find_data_folder
 from bbert.finetune.tasks.hub_data import IDENTIFIER, hub_folder
 from bbert.finetune.tasks.task import Task
 from bbert.finetune.treebanks import name_of_files, refuse_idle_treebanks
+from bbert.processor_precision import has_bf16
 from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
@@ -93,8 +94,8 @@ def make_plan(typed: FinetuneConfig, model: ModelFolder | None = None) -> Plan:
     data, identifier = _data(typed, model, task, values)
     folder = _folder(typed, task, values, data)
     values["data"] = identifier or folder
-    if typed.precision is None:
-        values["precision"] = _precision()
+    if typed.precision in (None, "fast"):
+        values["precision"] = _precision(typed.precision == "fast")
     config = replace(typed, **values)
     _refuse_idle_treebanks(config, task)
     learned = task, folder, config.train_lang, config.train_set, data
@@ -266,12 +267,13 @@ def _data(
     return model.sample.resolve(), None
 
 
-def _precision() -> str:
-    if not NVIDIA_DRIVER.exists():  # spares the import of torch where the answer is known
-        return "fp32"
-    import torch
+def _precision(fast: bool) -> str:
+    if NVIDIA_DRIVER.exists():  # spares the import of torch where the answer is known
+        import torch
 
-    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
+        if torch.cuda.is_available():
+            return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if fast and has_bf16() else "fp32"
 
 
 def _run_name(typed: FinetuneConfig, model: ModelFolder, fusion: str) -> str:

@@ -93,6 +93,16 @@ def test_on_the_sample(bert: Path, sample: Path, tmp_path: Path, task, head, fus
     check(plan, data_of(bert, task, sample, *languages), tmp_path / "predictions")
 
 
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("fusion", ["last", "dlfa"])
+def test_in_bf16(bert: Path, sample: Path, tmp_path: Path, task: str, fusion: str):
+    languages = ["--train-lang", "enfake", "--eval-langs", "enfake", "es"]
+    head = load_task(task).heads[0]
+    plan = plan_of(bert, task, head, fusion, sample, *languages, "--work", str(tmp_path),
+                   "--precision", "bf16")  # fmt: skip
+    check(plan, data_of(bert, task, sample, *languages), tmp_path / "predictions")
+
+
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("task", "head", "fusion"), [c for c in COMBINATIONS if c[0] in REAL]

@@ -49,6 +49,24 @@ def test_nothing_typed_means_the_sample(sample_run: Path):
     assert all(files.split == "test" for files in plan.evaluation.values())
 
 
+@pytest.mark.parametrize(
+    ("typed", "instructions", "precision"),
+    [
+        ((), True, "fp32"),
+        (("--precision", "fast"), True, "bf16"),
+        (("--precision", "fast"), False, "fp32"),
+        (("--precision", "fast"), None, "fp32"),
+        (("--precision", "bf16"), False, "bf16"),
+    ],
+)
+def test_fast_is_bf16_where_a_processor_has_instructions_for_it(
+    sample_run: Path, tmp_path: Path, monkeypatch, typed, instructions, precision
+):
+    monkeypatch.setattr("bbert.finetune.plan.has_bf16", lambda: instructions)
+    monkeypatch.setattr("bbert.finetune.plan.NVIDIA_DRIVER", tmp_path / "none")
+    assert plan_of(*typed, work=sample_run).config.precision == precision
+
+
 def test_options_win_over_recipes_and_recipes_over_the_sample(sample_run: Path):
     config = plan_of("--recipe", "muller2021", "--epochs", "1", work=sample_run).config
     assert (config.epochs, config.learning_rate, config.batch_size) == (1, 3.5e-5, 16)

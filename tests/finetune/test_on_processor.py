@@ -92,6 +92,30 @@ def test_attention_is_that_of_torch(kind: str, monkeypatch: pytest.MonkeyPatch):
     torch.testing.assert_close(mixed, expected.transpose(1, 2))
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_in_bf16_attention_goes_by_products(masked: bool, monkeypatch: pytest.MonkeyPatch):
+    """Also without dropout: the fused kernel's backward pass is slow in bf16."""
+    import transformers.integrations.sdpa_attention as fused
+
+    monkeypatch.setattr(fused, "sdpa_attention_forward", None)  # would fail where it is called
+    torch.manual_seed(0)
+    inputs = [part.requires_grad_() for part in torch.randn(3, 2, 4, 7, 8).unbind(0)]
+    mask = None
+    if masked:
+        mask = torch.rand(2, 1, 1, 7) < 0.7
+        mask[..., 0] = True
+    expected = nn.functional.scaled_dot_product_attention(*inputs, attn_mask=mask)
+    exact = torch.autograd.grad(expected.square().sum(), inputs)
+    rounded = [part.detach().bfloat16().requires_grad_() for part in inputs]
+    mixed, _ = attention_by_products(nn.Module(), *rounded, mask)
+    found = torch.autograd.grad(mixed.float().square().sum(), rounded)
+    assert mixed.dtype == torch.bfloat16
+    tolerance = {"rtol": 0.05, "atol": 0.05}
+    torch.testing.assert_close(mixed.float(), expected.transpose(1, 2), **tolerance)
+    for one, other in zip(found, exact, strict=True):
+        torch.testing.assert_close(one.float(), other, **tolerance)
+
+
 @pytest.mark.parametrize("model", ["bert", "xlm_roberta"])
 def test_the_encoder_is_as_before_afterwards(request, model: str):
     folder = find_model(Path("."), str(request.getfixturevalue(model)))
