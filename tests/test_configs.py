@@ -22,7 +22,7 @@ PROBES = {
     "cosine": "CosineConfig", "overlap": "OverlapConfig", "typology": "TypologyConfig",
     "gap": "GapConfig", "portrait": "PortraitConfig", "code-switch": "CodeSwitchConfig",
 }  # fmt: skip
-SCALES = ("sample", "small", "paper")
+SCALES = ("sample", "laptop", "small", "paper")
 FURTHER = (
     "paper/pretrain-table10.yaml",
     "paper/pretrain-released.yaml",
