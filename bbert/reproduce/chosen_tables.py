@@ -1,4 +1,5 @@
-"""Which recipes a command names: tables of a paper, and those of their tasks that are wanted."""
+"""Which recipes a command names: tables of a paper, and of these the tasks and target languages
+that are wanted."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from bbert.errors import InputError
-from bbert.reproduce.recipe import TableRecipe
+from bbert.reproduce.recipe import Row, TableRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -55,10 +56,46 @@ def of_tasks(tables: Sequence[TableRecipe], tasks: Sequence[str]) -> list[TableR
         probes = tuple(p for p in table.probes if p.get("task", tasks[0]) in tasks)
         if rows:
             found.append(replace(table, rows=tuple(rows), probes=probes))
-    if left_out := [table.key for table in tables if table.key not in {t.key for t in found}]:
-        names = ", ".join(left_out)
-        logger.info("tables with no task of --task %s are left out: %s", " ".join(tasks), names)
+    _say_what_is_left_out(tables, found, f"task of --task {' '.join(tasks)}")
     return found
+
+
+def of_targets(tables: Sequence[TableRecipe], targets: Sequence[str]) -> list[TableRecipe]:
+    """`tables` with the rows of these target languages alone, of tables with a row for each target.
+
+    Raises:
+        InputError: a language that is the target of none of the rows; names those that are.
+    """
+    if not targets:
+        return list(tables)
+    known = sorted({row.variables["target"] for t in tables for row in _with_target(t)})
+    for target in targets:
+        if target not in known:
+            there = (
+                f"have {', '.join(known)}"
+                if known
+                else "have no row for one target language; leave it out"
+            )
+            raise InputError(f"--target {target}: these tables {there}")
+    found = []
+    for table in tables:
+        rows = tuple(row for row in _with_target(table) if row.variables["target"] in targets)
+        if rows:
+            found.append(replace(table, rows=rows))
+    _say_what_is_left_out(tables, found, f"row of --target {' '.join(targets)}")
+    return found
+
+
+def _say_what_is_left_out(
+    tables: Sequence[TableRecipe], found: Sequence[TableRecipe], what: str
+) -> None:
+    kept = {table.key for table in found}
+    if left_out := [table.key for table in tables if table.key not in kept]:
+        logger.info("tables with no %s are left out: %s", what, ", ".join(left_out))
+
+
+def _with_target(table: TableRecipe) -> Iterable[Row]:
+    return (row for row in table.rows if "target" in row.variables)
 
 
 def _transfers(table: TableRecipe) -> Iterable[Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bbert.errors import InputError, RunFailed
 from bbert.reproduce.changed_files import made_from_other_files, refuse_changed_files
-from bbert.reproduce.chosen_tables import chosen_tables, of_tasks
+from bbert.reproduce.chosen_tables import chosen_tables, of_targets, of_tasks
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import Cost, cost_of, refuse_too_little_disk
 from bbert.reproduce.listing import listing
@@ -80,9 +80,11 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
         scale = rehearsed(scale)
         config = replace(config, work=config.work / REHEARSAL_FOLDER)
     recipes = load_recipes(folder / "recipes", scale)
-    chosen = of_tasks(chosen_tables(recipes, config.paper, config.table), config.task)
-    if config.task:
-        scale = replace(scale, says=f"{scale.says}; of its tasks {', '.join(config.task)} alone")
+    chosen = chosen_tables(recipes, config.paper, config.table)
+    chosen = of_targets(of_tasks(chosen, config.task), config.target)
+    for part, names in (("tasks", config.task), ("targets", config.target)):
+        if names:
+            scale = replace(scale, says=f"{scale.says}; of its {part} {', '.join(names)} alone")
     if config.list:
         return listing(chosen, scale, config.work, config.data)
     data = None if config.data is None else config.data.resolve()
@@ -137,10 +139,10 @@ def _why(key: str, log: Path) -> Iterator[str]:
 
 
 def default_name(config: ReproduceConfig) -> str:
-    """The report's folder: paper, tables, scale, tasks if not all, seeds not the scale's own,
-    rehearsal."""
+    """The report's folder: paper, tables, scale, tasks and targets if not all, seeds if not the
+    scale's own, rehearsal."""
     parts = [config.paper or "all", "+".join(dict.fromkeys(config.table)), config.scale]
-    parts += ["+".join(dict.fromkeys(config.task))]
+    parts += ["+".join(dict.fromkeys(names)) for names in (config.task, config.target)]
     parts += [f"{key}{value}" for key in ("seeds", "seed") if (value := getattr(config, key))]
     parts += ["rehearsal"] * config.rehearse  # the title of its page
     return "-".join(part for part in parts if part)

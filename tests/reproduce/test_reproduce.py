@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from bbert.errors import InputError
-from bbert.reproduce.chosen_tables import chosen_tables, of_tasks
+from bbert.reproduce.chosen_tables import chosen_tables, of_targets, of_tasks
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import cost_of, expected_seconds, refuse_too_little_disk
 from bbert.reproduce.missing_files import refuse_missing_data
@@ -269,6 +269,28 @@ def test_the_tasks_of_a_table_can_be_chosen():
     assert of_tasks(tables, []) == tables
     with pytest.raises(InputError, match="--task pawsx: these tables have ner, parsing, pos, xnli"):
         of_tasks(tables, ["ner", "pawsx"])
+
+
+def test_the_targets_of_a_table_can_be_chosen(caplog):
+    """Rows of the others go, and tables with no row for one target."""
+    tables = [RECIPES["k2020"][number] for number in ("3", "4")]
+    with caplog.at_level("INFO", logger="bbert"):
+        (chosen,) = of_targets(tables, ["es"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "tables with no row of --target es are left out: k2020-4"
+    ]
+    assert [row.label for row in chosen.rows if row.transfer[0]["task"] == "ner"] == [
+        "enfake-es", "enfake-es, words of es drawn anew"
+    ]  # fmt: skip
+    whole, part = (make_plan([table], SAMPLE, None) for table in (tables[0], chosen))
+    assert part.jobs.items() <= whole.jobs.items()
+    spanish = [cell for cell in whole.tables[0]["cells"] if cell["variables"]["target"] == "es"]
+    assert part.tables[0]["cells"] == spanish
+    assert of_targets(tables, []) == tables
+    with pytest.raises(InputError, match="--target fr: these tables have es, hi, ru"):
+        of_targets(tables, ["es", "fr"])
+    with pytest.raises(InputError, match="--target es: these tables have no row for one target"):
+        of_targets(tables[1:], ["es"])
 
 
 def test_a_report_of_some_tasks_says_so(tmp_path):
