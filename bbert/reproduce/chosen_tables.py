@@ -1,5 +1,5 @@
-"""Which recipes a command names: tables of a paper, and of these the tasks and target languages
-that are wanted."""
+"""Which recipes a command names: tables of a paper, and those of their tasks and rows that are
+wanted."""
 
 from __future__ import annotations
 
@@ -56,46 +56,64 @@ def of_tasks(tables: Sequence[TableRecipe], tasks: Sequence[str]) -> list[TableR
         probes = tuple(p for p in table.probes if p.get("task", tasks[0]) in tasks)
         if rows:
             found.append(replace(table, rows=tuple(rows), probes=probes))
-    _say_what_is_left_out(tables, found, f"task of --task {' '.join(tasks)}")
-    return found
-
-
-def of_targets(tables: Sequence[TableRecipe], targets: Sequence[str]) -> list[TableRecipe]:
-    """`tables` with the rows of these target languages alone, of tables with a row for each target.
-
-    Raises:
-        InputError: a language that is the target of none of the rows; names those that are.
-    """
-    if not targets:
-        return list(tables)
-    known = sorted({row.variables["target"] for t in tables for row in _with_target(t)})
-    for target in targets:
-        if target not in known:
-            there = (
-                f"have {', '.join(known)}"
-                if known
-                else "have no row for one target language; leave it out"
-            )
-            raise InputError(f"--target {target}: these tables {there}")
-    found = []
-    for table in tables:
-        rows = tuple(row for row in _with_target(table) if row.variables["target"] in targets)
-        if rows:
-            found.append(replace(table, rows=rows))
-    _say_what_is_left_out(tables, found, f"row of --target {' '.join(targets)}")
-    return found
-
-
-def _say_what_is_left_out(
-    tables: Sequence[TableRecipe], found: Sequence[TableRecipe], what: str
-) -> None:
     kept = {table.key for table in found}
     if left_out := [table.key for table in tables if table.key not in kept]:
-        logger.info("tables with no %s are left out: %s", what, ", ".join(left_out))
+        names = ", ".join(left_out)
+        logger.info("tables with no task of --task %s are left out: %s", " ".join(tasks), names)
+    return found
 
 
-def _with_target(table: TableRecipe) -> Iterable[Row]:
-    return (row for row in table.rows if "target" in row.variables)
+def of_rows(tables: Sequence[TableRecipe], wanted: Sequence[str]) -> list[TableRecipe]:
+    """`tables` with those rows alone whose variables have these values (`target=es`).
+
+    Several values of one variable are alternatives. A row that does not have a variable stays, as
+    it is what others are compared with; a table none of whose rows has it is left out.
+
+    Raises:
+        InputError: no NAME=VALUE; a variable or a value that none of the tables has.
+    """
+    values: dict[str, list[str]] = {}
+    for text in wanted:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"--rows {text}: write NAME=VALUE, as in --rows target=es")
+        values.setdefault(name, []).append(value)
+    for name, texts in values.items():
+        _refuse_unknown(tables, name, texts)
+        left_out = [table.key for table in tables if not _has(table, name)]
+        if left_out:
+            names = ", ".join(left_out)
+            logger.info("tables with no %s, of --rows, are left out: %s", name, names)
+        tables = [
+            replace(table, rows=tuple(row for row in table.rows if _matches(row, name, texts)))
+            for table in tables if _has(table, name)
+        ]  # fmt: skip
+    return list(tables)
+
+
+def _refuse_unknown(tables: Sequence[TableRecipe], name: str, texts: Sequence[str]) -> None:
+    rows = [row for table in tables for row in table.rows]
+    known = {str(row.variables[name]): row for row in rows if name in row.variables}
+    if not known:
+        names = ", ".join(sorted({name for row in rows for name in row.variables}))
+        raise InputError(f"--rows {name}={texts[0]}: these rows differ in {names or 'nothing'}")
+    for text in texts:
+        if not any(_matches(row, name, [text]) for row in known.values()):
+            raise InputError(f"--rows {name}={text}: these tables have {', '.join(sorted(known))}")
+
+
+def _has(table: TableRecipe, name: str) -> bool:
+    return any(name in row.variables for row in table.rows)
+
+
+def _matches(row: Row, name: str, texts: Sequence[str]) -> bool:
+    """Whether the row has one of the values, written as in YAML, or has no such variable."""
+    import yaml
+
+    if name not in row.variables:
+        return True
+    value = row.variables[name]
+    return any(str(value) == text or value == yaml.safe_load(text) for text in texts)
 
 
 def _transfers(table: TableRecipe) -> Iterable[Mapping[str, Any]]:

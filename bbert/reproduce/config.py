@@ -28,9 +28,9 @@ class ReproduceConfig(StageConfig):
     task: tuple[str, ...] = ()
     """Tasks of these tables to reproduce, where the data of others are not at hand; all of them
     without it."""
-    target: tuple[str, ...] = ()
-    """Target languages to reproduce, of tables with a row for each (k2020 1 to 3, 8 to 11); all of
-    them without it."""
+    rows: tuple[str, ...] = ()
+    """Rows of these tables to reproduce, by what tells them apart: target=es permute=0 permute=1
+    (a name that is not there is refused with those that are); all of them without it."""
     seeds: int | None = None
     """Seeds of the whole chain, pretraining and one fine-tuning each, from --seed on; as the
     scale says without it. Runs of seeds that are there are shared."""

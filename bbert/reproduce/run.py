@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bbert.errors import InputError, RunFailed
 from bbert.reproduce.changed_files import made_from_other_files, refuse_changed_files
-from bbert.reproduce.chosen_tables import chosen_tables, of_targets, of_tasks
+from bbert.reproduce.chosen_tables import chosen_tables, of_rows, of_tasks
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import Cost, cost_of, refuse_too_little_disk
 from bbert.reproduce.listing import listing
@@ -81,8 +81,8 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
         config = replace(config, work=config.work / REHEARSAL_FOLDER)
     recipes = load_recipes(folder / "recipes", scale)
     chosen = chosen_tables(recipes, config.paper, config.table)
-    chosen = of_targets(of_tasks(chosen, config.task), config.target)
-    for part, names in (("tasks", config.task), ("targets", config.target)):
+    chosen = of_rows(of_tasks(chosen, config.task), config.rows)
+    for part, names in (("tasks", config.task), ("rows", config.rows)):
         if names:
             scale = replace(scale, says=f"{scale.says}; of its {part} {', '.join(names)} alone")
     if config.list:
@@ -139,10 +139,10 @@ def _why(key: str, log: Path) -> Iterator[str]:
 
 
 def default_name(config: ReproduceConfig) -> str:
-    """The report's folder: paper, tables, scale, tasks and targets if not all, seeds if not the
+    """The report's folder: paper, tables, scale, tasks and rows if not all, seeds if not the
     scale's own, rehearsal."""
     parts = [config.paper or "all", "+".join(dict.fromkeys(config.table)), config.scale]
-    parts += ["+".join(dict.fromkeys(names)) for names in (config.task, config.target)]
+    parts += ["+".join(dict.fromkeys(names)) for names in (config.task, config.rows)]
     parts += [f"{key}{value}" for key in ("seeds", "seed") if (value := getattr(config, key))]
     parts += ["rehearsal"] * config.rehearse  # the title of its page
     return "-".join(part for part in parts if part)

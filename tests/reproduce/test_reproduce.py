@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from bbert.errors import InputError
-from bbert.reproduce.chosen_tables import chosen_tables, of_targets, of_tasks
+from bbert.reproduce.chosen_tables import of_tasks
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import cost_of, expected_seconds, refuse_too_little_disk
 from bbert.reproduce.missing_files import refuse_missing_data
@@ -233,15 +233,6 @@ def test_larger_models_are_expected_to_take_longer():
     assert expected_seconds(SAMPLE, Job("finetune", "a", {})) == SAMPLE.seconds["finetune"]
 
 
-@pytest.mark.parametrize(
-    ("paper", "tables", "words"),
-    [("nobody", (), "there are chen2022"), ("k2020", ("99",), "has recipes for 1, 2")],
-)
-def test_an_unknown_table_is_refused_with_those_there_are(paper, tables, words):
-    with pytest.raises(InputError, match=words):
-        chosen_tables(RECIPES, paper, tables)
-
-
 def test_names_tell_papers_tables_and_scales_apart():
     config = ReproduceConfig(paper="k2020", table=("1", "2"))
     assert default_name(config) == "k2020-1+2-sample"
@@ -251,46 +242,6 @@ def test_names_tell_papers_tables_and_scales_apart():
         ReproduceConfig(table=("1",))
     with pytest.raises(ValueError, match="--seeds 0 must be at least 1"):
         ReproduceConfig(seeds=0)
-
-
-def test_the_tasks_of_a_table_can_be_chosen():
-    """Rows, probes and tables of the others go; what is left keeps its runs and its cells."""
-    tables = [RECIPES["muller2021"]["4"], RECIPES["k2020"]["11"], RECIPES["pires2019"]["figure-1"]]
-    (chosen,) = of_tasks(tables[:2], ["pos"])
-    assert {t["task"] for row in chosen.rows for t in row.transfer} == {"pos"}
-    assert [probe.get("task", probe["probe"]) for probe in chosen.probes] == ["cka"] * 4 + ["pos"]
-    assert chosen.claims == tables[0].claims
-    whole, part = (make_plan([table], SAMPLE, None) for table in (tables[0], chosen))
-    assert {job.key for job in part.jobs.values() if job.stage == "finetune"} == {
-        job.key for job in whole.jobs.values() if job.options.get("task") == "pos"
-    }
-    assert all(cell in whole.tables[0]["cells"] for cell in part.tables[0]["cells"])
-    assert of_tasks(tables, ["ner"])[-1].probes == tables[-1].probes
-    assert of_tasks(tables, []) == tables
-    with pytest.raises(InputError, match="--task pawsx: these tables have ner, parsing, pos, xnli"):
-        of_tasks(tables, ["ner", "pawsx"])
-
-
-def test_the_targets_of_a_table_can_be_chosen(caplog):
-    """Rows of the others go, and tables with no row for one target."""
-    tables = [RECIPES["k2020"][number] for number in ("3", "4")]
-    with caplog.at_level("INFO", logger="bbert"):
-        (chosen,) = of_targets(tables, ["es"])
-    assert [record.getMessage() for record in caplog.records] == [
-        "tables with no row of --target es are left out: k2020-4"
-    ]
-    assert [row.label for row in chosen.rows if row.transfer[0]["task"] == "ner"] == [
-        "enfake-es", "enfake-es, words of es drawn anew"
-    ]  # fmt: skip
-    whole, part = (make_plan([table], SAMPLE, None) for table in (tables[0], chosen))
-    assert part.jobs.items() <= whole.jobs.items()
-    spanish = [cell for cell in whole.tables[0]["cells"] if cell["variables"]["target"] == "es"]
-    assert part.tables[0]["cells"] == spanish
-    assert of_targets(tables, []) == tables
-    with pytest.raises(InputError, match="--target fr: these tables have es, hi, ru"):
-        of_targets(tables, ["es", "fr"])
-    with pytest.raises(InputError, match="--target es: these tables have no row for one target"):
-        of_targets(tables[1:], ["es"])
 
 
 def test_a_report_of_some_tasks_says_so(tmp_path):
