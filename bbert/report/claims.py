@@ -104,6 +104,8 @@ def _judge(claim: Mapping[str, Any], cells: Sequence[_Cell]) -> JudgedClaim:
     named = {*common, *left, *(right if isinstance(right, Mapping) else ())}
     if "role" not in named:
         common["role"] = "target"
+    if without := claim.get("except"):
+        cells = [pair for pair in cells if not _has(pair[0], without)]
     lefts = [pair for pair in cells if _has(pair[0], {**common, **left})]
     measure = claim.get("measure", "score")
     expect = claim["expect"]

@@ -171,8 +171,8 @@ def _cell(
     runs: Mapping[str, RunRecord],
     folder: Path,
 ) -> MeasuredCell:
-    # seed → value, chance (of the task's own score), n of each run
-    found: dict[int, list[tuple[float, float, int]]] = {}
+    # seed → language learned from → value, chance (of the task's own score), n
+    found: dict[int, dict[str, tuple[float, float, int]]] = {}
     score_name = cell["score"]
     source_values: dict[int, float] = {}
     missing: dict[str, str] = {}
@@ -194,14 +194,17 @@ def _cell(
         seeds = record.content["seeds"]
         chance = 100 * statistics.fmean(score["chance"] for score in scores)
         count = sum(score["n"] for score in scores)
+        learned = cell["without"].get(name, cell["train"])
         for seed, value in _by_seed(seeds, scores, score_name).items():
-            found.setdefault(seed, []).append((value, chance, count))
+            found.setdefault(seed, {})[learned] = (value, chance, count)
         if source := languages.get(cell["train"]):
             source_values.update(_by_seed(seeds, [source], score_name))
     # a seed of which a run is missing would be the mean of another set
-    most = max(map(len, found.values()), default=0)
-    values = {seed: [v for v, _, _ in runs] for seed, runs in found.items() if len(runs) == most}
-    first = next((runs for runs in found.values() if len(runs) == most), [])
+    most = max((found[seed] for seed in sorted(found)), key=len, default={})
+    counted = {seed: [of_seed[learned] for learned in most]
+               for seed, of_seed in found.items() if of_seed.keys() >= most.keys()}  # fmt: skip
+    values = {seed: [value for value, _, _ in runs] for seed, runs in counted.items()}
+    first = next(iter(counted.values()), [])
     wanted = {"delta"} if cell["relative_to"] else SCORES
     beside = [p for p in printed if p.metric in wanted and p.matches(cell["published"])]
     return MeasuredCell(

@@ -66,12 +66,15 @@ def of_tasks(tables: Sequence[TableRecipe], tasks: Sequence[str]) -> list[TableR
 def of_rows(tables: Sequence[TableRecipe], wanted: Sequence[str]) -> list[TableRecipe]:
     """`tables` with those rows alone whose variables have these values (`target=es`).
 
-    Several values of one variable are alternatives. A row that does not have a variable stays, as
-    it is what others are compared with; a table none of whose rows has it is left out.
+    Several values of one variable are alternatives. What others are compared with stays: a row that
+    does not have the variable, and one from which a row that stays is printed as the difference.
+    Tables without a row of these values are left out, and so are probes of a task without one.
 
     Raises:
         InputError: no NAME=VALUE; a variable or a value that none of the tables has.
     """
+    if not wanted:
+        return list(tables)
     values: dict[str, list[str]] = {}
     for text in wanted:
         name, equals, value = text.partition("=")
@@ -80,15 +83,31 @@ def of_rows(tables: Sequence[TableRecipe], wanted: Sequence[str]) -> list[TableR
         values.setdefault(name, []).append(value)
     for name, texts in values.items():
         _refuse_unknown(tables, name, texts)
-        left_out = [table.key for table in tables if not _has(table, name)]
-        if left_out:
-            names = ", ".join(left_out)
-            logger.info("tables with no %s, of --rows, are left out: %s", name, names)
-        tables = [
-            replace(table, rows=tuple(row for row in table.rows if _matches(row, name, texts)))
-            for table in tables if _has(table, name)
-        ]  # fmt: skip
-    return list(tables)
+    found = [part for table in tables if (part := _of_values(table, values)) is not None]
+    kept = {table.key for table in found}
+    if left_out := [table.key for table in tables if table.key not in kept]:
+        logger.info("tables with no row of --rows %s are left out: %s", " ".join(wanted),
+                    ", ".join(left_out))  # fmt: skip
+    if not found:
+        raise InputError(f"--rows {' '.join(wanted)}: no table has a row of all of these")
+    return found
+
+
+def _of_values(table: TableRecipe, values: Mapping[str, Sequence[str]]) -> TableRecipe | None:
+    """The table with the rows that `of_rows` keeps; None where none has all of the values."""
+    told = [row for row in table.rows if all(_is(row, *wanted) for wanted in values.items())]
+    if not told:
+        return None
+    matching = [
+        row for row in table.rows
+        if all(name not in row.variables or _is(row, name, texts) for name, texts in values.items())
+    ]  # fmt: skip
+    bases = [{**row.variables, **row.relative_to} for row in matching if row.relative_to]
+    bases = [{k: v for k, v in base.items() if v is not None} for base in bases]
+    rows = [row for row in table.rows if row in matching or dict(row.variables) in bases]
+    tasks = {transfer["task"] for row in rows for transfer in row.transfer}
+    probes = [probe for probe in table.probes if "task" not in probe or probe["task"] in tasks]
+    return replace(table, rows=tuple(rows), probes=tuple(probes))
 
 
 def _refuse_unknown(tables: Sequence[TableRecipe], name: str, texts: Sequence[str]) -> None:
@@ -98,22 +117,25 @@ def _refuse_unknown(tables: Sequence[TableRecipe], name: str, texts: Sequence[st
         names = ", ".join(sorted({name for row in rows for name in row.variables}))
         raise InputError(f"--rows {name}={texts[0]}: these rows differ in {names or 'nothing'}")
     for text in texts:
-        if not any(_matches(row, name, [text]) for row in known.values()):
+        if not any(_is(row, name, [text]) for row in known.values()):
             raise InputError(f"--rows {name}={text}: these tables have {', '.join(sorted(known))}")
 
 
-def _has(table: TableRecipe, name: str) -> bool:
-    return any(name in row.variables for row in table.rows)
+def _is(row: Row, name: str, texts: Sequence[str]) -> bool:
+    """Whether the row has one of these values, which are written as in YAML."""
+    if name not in row.variables:
+        return False
+    value = row.variables[name]
+    return any(str(value) == text or value == _read(text) for text in texts)
 
 
-def _matches(row: Row, name: str, texts: Sequence[str]) -> bool:
-    """Whether the row has one of the values, written as in YAML, or has no such variable."""
+def _read(text: str) -> Any:
     import yaml
 
-    if name not in row.variables:
-        return True
-    value = row.variables[name]
-    return any(str(value) == text or value == yaml.safe_load(text) for text in texts)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _transfers(table: TableRecipe) -> Iterable[Mapping[str, Any]]:

@@ -133,7 +133,8 @@ def _floor(
     another."""
     first, model = next(iter(models.items()))
     options = {k: v for k, v in transfer.items() if k not in ("fusion", "fusion_layer")}
-    seeds = max(len(models), options.get("seeds", 1))
+    of_scale = plan.scale.fine_tuning(paper, transfer["task"])
+    seeds = max(len(models), {**of_scale, **options}.get("seeds", 1))
     options |= {"random_init": "all", "seeds": seeds}
     return _transfer(plan, paper, model, options, first, data)
 
@@ -232,6 +233,8 @@ def probe_jobs(
         if "model" not in wanted:
             task = options.pop("task", None)
             before = [job for job in runs if task in (None, job.options["task"])]
+            if not before:  # without names it would take every run of the folder
+                continue
             options["runs"] = [job.name for job in before]
             task_words = [str(task)] if kind == "gap" else []
             if kind == "gap":

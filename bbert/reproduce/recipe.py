@@ -33,7 +33,7 @@ _ROW_KEYS = {
 PROBES_OF_A_MODEL = ("cka", "retrieval", "translation", "cosine")
 _PROBES_OF_RUNS = ("overlap", "typology", "gap", "portrait")
 _CLAIM_KEYS = {
-    "id", "says", "cells", "left", "right", "expect", "within", "measure", "ignoring"
+    "id", "says", "cells", "except", "left", "right", "expect", "within", "measure", "ignoring"
 }  # fmt: skip
 _UNFILLED = re.compile(r"\{(\w+)\}")
 _EXPECTATIONS = ("greater", "less", "near")

@@ -29,7 +29,7 @@ from bbert.reproduce.workflow import run_workflow
 from bbert.reproduce.written_plan import log_of, write_plan, write_tables
 from bbert.run_differences import OTHER_OPTIONS
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory
-from bbert.stage_config import DryRun
+from bbert.stage_config import DryRun, joined_name
 from bbert.usable_processors import usable_processors
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def default_name(config: ReproduceConfig) -> str:
     parts += ["+".join(dict.fromkeys(names)) for names in (config.task, config.rows)]
     parts += [f"{key}{value}" for key in ("seeds", "seed") if (value := getattr(config, key))]
     parts += ["rehearsal"] * config.rehearse  # the title of its page
-    return "-".join(part for part in parts if part)
+    return joined_name([part.replace("/", "_") for part in parts if part])
 
 
 def visible_gpus() -> int:

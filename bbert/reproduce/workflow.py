@@ -11,6 +11,7 @@ import importlib.util
 import logging
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -93,16 +94,16 @@ def run_workflow(
 
 @contextmanager
 def _fast_start(gpus: int, profile: Path | None, contained: bool) -> Iterator[str]:
-    """How a bbert command is called: through a warm server where all of them run here on cores."""
+    """How a shell calls a bbert command: by a warm server where all of them run here on cores."""
     if contained:
         yield "bbert"
         return
     if gpus or profile is not None:
-        yield f"{sys.executable} -m bbert"
+        yield shlex.join([sys.executable, "-m", "bbert"])
         return
     with warm_server() as address:
-        module = "bbert" if address is None else f"bbert.reproduce.warm_call {address}"
-        yield f"{sys.executable} -m {module}"
+        module = ["bbert"] if address is None else ["bbert.reproduce.warm_call", str(address)]
+        yield shlex.join([sys.executable, "-m", *module])
 
 
 def _command(

@@ -25,7 +25,7 @@ def cell(values, test="es", role="target", source_values=(), printed=None, **var
     )  # fmt: skip
 
 
-def verdicts(cells, **claim):
+def verdicts(cells, /, **claim):
     claims = [{"id": "c", "says": "It is so.", **claim}]
     reproduction = Reproduction("k2020", "2", "Order", "sample", "small", cells, {}, claims)
     (judged,) = judge(reproduction)
@@ -48,6 +48,14 @@ GREATER = {"left": {"p": 0}, "right": {"p": 1}, "expect": "greater"}
 def test_a_direction_counts_where_the_interval_lies_on_one_side(left, right, verdict):
     (difference,) = verdicts([cell(left, p=0), cell(right, p=1)], **GREATER).differences
     assert difference.verdict == verdict
+
+
+def test_a_claim_may_leave_cells_out():
+    cells = [cell([60, 61], train=train, test=train, role="source") for train in ("en", "es")]
+    wanted = {"cells": {"role": "source"}, "left": {}, "right": "floor", "expect": "greater"}
+    assert [d.left.test for d in verdicts(cells, **wanted).differences] == ["en", "es"]
+    others = verdicts(cells, **wanted, **{"except": {"train": "en"}})
+    assert [d.left.test for d in others.differences] == ["es"]
 
 
 def test_near_needs_the_whole_interval_within_the_bound():

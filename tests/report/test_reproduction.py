@@ -122,3 +122,26 @@ def test_no_floor_stands_beside_a_difference():
     runs = {name: _record(name, languages) for name in ("run", "floor")}
     filled = _filled({**table, "cells": [base, other]}, runs, Path("plans"))
     assert [len(filled.floor(cell)) for cell in filled.cells] == [3, 0]
+
+
+def test_seeds_that_lack_different_runs_are_not_averaged_over_different_languages():
+    """Seed 0 lacks one training language, seed 1 another: their means do not compare."""
+    from bbert.report.records import RunRecord
+    from bbert.report.reproduction import _filled
+
+    (table,) = make_plan([RECIPES["pires2019"]["5"]], SAMPLE, None).tables
+    cells = [cell for cell in table["cells"] if cell["train"] == "group_svo"]
+    score = {"en": 0.9, "es": 0.5, "ru": 0.1}
+    lost = [("en", 0), ("ru", 1)]
+    runs = {
+        name: RunRecord("finetune", Path(name), manifest={}, content={
+            "seeds": [seed],
+            "languages": {"hi": {"values": [score[train]], "n": 10, "chance": 0}},
+        })
+        for name, train in cells[0]["without"].items()
+        if (seed := int(name.split("seed")[1][0])) < 2 and (train, seed) not in lost
+    }  # fmt: skip
+    filled = _filled(table, runs, Path("plans"))
+    (far,) = [c for c in filled.cells if (c.train, c.test) == ("group_svo", "group_sov")]
+    assert far.values == pytest.approx({0: 30.0})
+    assert len(far.missing) == 5  # of nine, the two and the third seed's three

@@ -49,7 +49,7 @@ def test_the_rows_of_a_table_can_be_chosen(caplog):
     with caplog.at_level("INFO", logger="bbert"):
         (chosen,) = of_rows(tables, ["target=es", "permute=0", "permute=1"])
     assert [record.getMessage() for record in caplog.records] == [
-        "tables with no target, of --rows, are left out: k2020-4"
+        "tables with no row of --rows target=es permute=0 permute=1 are left out: k2020-4"
     ]
     assert [row.label for row in chosen.rows if row.transfer[0]["task"] == "ner"] == [
         "enfake-es, as it is", "enfake-es, p = 1.0"
@@ -68,6 +68,24 @@ def test_what_other_rows_are_compared_with_stays():
     assert {row.variables.get("layer") for row in table.rows} == {5, None}
 
 
+def test_rows_from_which_others_are_the_difference_stay():
+    (table,) = of_rows([RECIPES["muller2021"]["7"]], ["random_init=1-2", "random_init=11-12"])
+    assert {row.variables["random_init"] for row in table.rows} == {"none", "1-2", "11-12"}
+    (table,) = of_rows([RECIPES["muller2021"]["7"]], ["layers=1"])
+    assert {row.variables["random_init"] for row in table.rows} == {"none", "1-2"}
+
+
+def test_probes_of_a_task_without_rows_go_and_so_do_tables():
+    tables = [RECIPES["muller2021"]["4"], RECIPES["k2020"]["2"]]
+    (table,) = of_rows(tables, ["task=parsing"])
+    assert {probe.get("task", "parsing") for probe in table.probes} == {"parsing"}
+    plan = make_plan([table], SAMPLE, None)
+    assert all(job.options.get("runs", True) for job in plan.jobs.values())
+    assert [table.key for table in of_rows(tables, ["target=es"])] == ["k2020-2"]
+    with pytest.raises(InputError, match="no table has a row of all of these"):
+        of_rows(tables, ["target=es", "train=en"])
+
+
 def test_switches_are_written_as_in_yaml():
     (table,) = of_rows([RECIPES["k2020"]["8"]], ["nsp=false"])
     assert {row.variables["nsp"] for row in table.rows} == {False}
@@ -79,6 +97,7 @@ def test_switches_are_written_as_in_yaml():
         ("es", "--rows es: write NAME=VALUE"),
         ("language=es", "--rows language=es: these rows differ in permute, target, task"),
         ("target=fr", "--rows target=fr: these tables have es, hi, ru"),
+        ("target=[", r"--rows target=\[: these tables have es, hi, ru"),
     ],
 )
 def test_rows_that_are_not_there_are_refused(wanted, words):

@@ -70,7 +70,7 @@ def command(folder: Path, work: Path) -> list[str]:
 
 
 def test_stopped_resumed_and_a_failing_cell_leaves_the_others(tiny_pipelines, sample, tmp_path):
-    work = tmp_path / "work"
+    work = tmp_path / "a $HOME of work"  # a shell takes it for several words
     shutil.copytree(sample, work / "sample")  # not what is tested here, and seconds to write
     arguments = command(tiny_pipelines, work)
     environment = {**os.environ, "COLUMNS": "160"}
@@ -238,6 +238,10 @@ def test_names_tell_papers_tables_and_scales_apart():
     assert default_name(config) == "k2020-1+2-sample"
     assert default_name(ReproduceConfig()) == "all-sample"
     assert default_name(ReproduceConfig(seeds=6, seed=2)) == "all-sample-seeds6-seed2"
+    every = [f"random_init={first}-{first + 2}" for first in range(1, 40)]
+    long = default_name(ReproduceConfig(paper="muller2021", rows=tuple(every)))
+    assert long.startswith("muller2021-sample-random_init=1-3+random_init=2-4")
+    assert len(long) == 180
     with pytest.raises(ValueError, match="--table needs the paper"):
         ReproduceConfig(table=("1",))
     with pytest.raises(ValueError, match="--seeds 0 must be at least 1"):

@@ -186,3 +186,28 @@ def test_at_the_paper_s_scale_presets_win_over_its_usual_sizes():
                    for job in jobs if job.stage == "pretrain"]  # fmt: skip
         assert {config.hidden for config in configs} == hidden
         assert {(config.steps, config.batch_size) for config in configs} == {(steps, rows)}
+
+
+@pytest.mark.parametrize("name", ["laptop", "small", "paper"])
+def test_depths_are_compared_at_one_number_of_parameters(name):
+    """Embeddings and heads included, as published (132.78 to 139.33 million)."""
+    scale = load_scale(FOLDER / "scales", name)
+    recipe = load_recipes(FOLDER / "recipes", scale)["k2020"]["4"]
+    counts = []
+    for job in make_plan([recipe], scale, Path("data")).jobs.values():
+        if job.stage == "pretrain":
+            config = resolve(PretrainConfig(**job.options), "corpus", {}, Machine())
+            vocab_size = scale.corpus.get("vocab_size", 60_000)
+            found = replace(architecture_of(config, vocab_size), nsp=True)
+            counts.append(found.parameter_count())
+    assert max(counts) < 1.06 * min(counts)
+
+
+def test_random_encoders_have_as_many_seeds_as_what_they_stand_beside():
+    scale = load_scale(FOLDER / "scales", "paper")
+    recipes = load_recipes(FOLDER / "recipes", scale)
+    for paper, number, seeds in (("k2020", "2", 5), ("muller2021", "1", 5)):
+        jobs = make_plan([recipes[paper][number]], scale, Path("data")).jobs.values()
+        entities = [job.options for job in jobs if job.options.get("task") == "ner"]
+        assert {options["random_init"] == "all" for options in entities if "random_init" in options}
+        assert {options["seeds"] for options in entities} == {seeds}
