@@ -11,6 +11,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -184,10 +185,14 @@ def test_up_to_date_until_a_run_changes(laboratory: Path, made):
 
 def test_a_run_with_another_name_is_shown_with_it(laboratory: Path):
     report(laboratory)
-    (laboratory / "transfer" / "ner-last").rename(laboratory / "transfer" / "renamed")
-    page = (report(laboratory).path / "report.html").read_text()
-    assert "transfer/renamed" in page
+    (laboratory / "transfer" / "ner-last").rename(laboratory / "transfer" / "renamed#1%20")
+    folder = report(laboratory).path
+    page = (folder / "report.html").read_text()
+    assert "transfer/renamed#1%20<" in page
     assert "transfer/ner-last" not in page
+    (link,) = [link for link in Page(page).links if "renamed" in link and link[0] != "#"]
+    assert (folder / unquote(link) / "manifest.json").is_file()
+    assert "#" not in link, "what follows would not be part of the path"
 
 
 def test_another_choice_of_runs_under_the_same_name_is_refused(laboratory: Path):
