@@ -2,17 +2,19 @@
 
 An average is the mean over the rows of its group, formed within every seed, then mean and standard
 deviation over seeds as for a single row; seeds that lack a row of the group are left out. The
-training language of a run is no zero-shot result: an average that contains it, or one of several
-(`en+hi`), is given a second time without it (`zero_shot`), as papers print both.
+training language of a run is no zero-shot result, nor is a named set in it, nor one of several
+(`en+hi`): an average that contains such rows is given a second time without them (`zero_shot`), as
+papers print both. What counts is the language of a row, not its name; a row of two texts is left
+out where both are in languages that were learnt.
 
-For runs that were trained on several languages, `between_groups` averages over pairs (training
+For runs that were trained on one language each, `between_groups` averages over pairs (training
 language, test language) of one group and another, without the pairs of a language with itself
 (Pires et al. 2019, table 5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
@@ -64,24 +66,31 @@ def groups_of(typed: Sequence[str], rows: Iterable[str]) -> dict[str, tuple[str,
 
 
 def averages(
-    languages: Mapping[str, Mapping[str, Any]], source: str, groups: Groups
+    languages: Mapping[str, Mapping[str, Any]], sources: Collection[str], groups: Groups
 ) -> dict[str, dict[str, Any]]:
     """The content of `averages` in results.json.
 
     Args:
         languages: the rows of the results.
-        source: the training language, or several joined by "+".
+        sources: the training language, or several.
         groups: name → rows.
     """
     found: dict[str, dict[str, Any]] = {}
-    sources = {source, *source.split("+")}
     for name, members in groups.items():
         found[name] = _average([languages[member] for member in members], members)
-        others = tuple(member for member in members if member not in sources)
+        others = tuple(m for m in members if not _spoken(m, languages) <= set(sources))
         with_source = len(others) < len(members)
         if with_source and others:
             found[name]["zero_shot"] = _average([languages[m] for m in others], others)
     return found
+
+
+def training_languages_of(content: Mapping[str, Any]) -> list[str]:
+    """The languages that a run was fine-tuned on, from its `results.json`.
+
+    Runs of an older version have their name only, which of a `--train-set` is no language.
+    """
+    return content.get("train_languages") or content["train_language"].split("+")
 
 
 def between_groups(
@@ -91,25 +100,37 @@ def between_groups(
 
     Args:
         contents: `results.json` of runs that differ in the training language only.
-        groups: name → languages.
+        groups: name → rows; a run belongs to those that name its training language.
 
     Returns:
         only the cells that have at least one pair.
     """
     table: dict[tuple[str, str], dict[str, Any]] = {}
+    learnt = [(run, set(training_languages_of(run))) for run in contents]
     for first, trained_on in groups.items():
-        runs = [c for c in contents if c["train_language"] in trained_on]
+        runs = [
+            (run, source)
+            for run, source in learnt
+            if len(source) == 1 and {run["train_language"], *source} & set(trained_on)
+        ]
         for second, tested_on in groups.items():
             pairs = [
-                (f"{run['train_language']}>{language}", run["languages"][language])
-                for run in runs
-                for language in tested_on
-                if language != run["train_language"] and language in run["languages"]
+                (f"{run['train_language']}>{row}", run["languages"][row])
+                for run, source in runs
+                for row in tested_on
+                if row in run["languages"] and _spoken(row, run["languages"]) != source
             ]
             if pairs:
                 names, entries = zip(*pairs, strict=True)
                 table[first, second] = _average(entries, names)
     return table
+
+
+def _spoken(row: str, languages: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The languages of a row of the results, its name where they do not say."""
+    entry = languages.get(row, {})
+    second = entry.get("second_language")
+    return {entry.get("language") or row, *([second] if second else [])}
 
 
 def _average(entries: Sequence[Mapping[str, Any]], members: Sequence[str]) -> dict[str, Any]:

@@ -201,7 +201,7 @@ class FinetuneConfig(StageConfig):
             if value is not None and not 0 <= value < 1:
                 raise ValueError(f"{_flag(name)} {value} must be a share from 0 to less than 1")
         if self.encoding is not None:
-            _check_encoding(self.encoding)
+            check_encoding(self.encoding)
         for option, tasks in _OF_TASKS.items():
             if getattr(self, option) not in (None, ()) and self.task not in tasks:
                 raise ValueError(
@@ -243,7 +243,8 @@ def resolved(value: Value | None) -> Value:
     return value
 
 
-def _check_encoding(name: str) -> None:
+def check_encoding(name: str) -> None:
+    """Raises ValueError where `--encoding` names none."""
     try:
         "a".encode(name)  # refuses codecs that are of no text, too
     except LookupError:

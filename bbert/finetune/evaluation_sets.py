@@ -63,6 +63,15 @@ def parse_named_set(text: str, option: str = "--eval-set") -> NamedSet:
     return NamedSet(parts["name"], parts["language"], Path(parts["path"]).expanduser())
 
 
+def set_name(text: str) -> str:
+    """`text` as the name of a set: what such names do without becomes "_".
+
+    A set names the file of its predictions, `NAME.EXTENSION`: with a dot in it, `a.b.conll` would
+    also be a file of the set `a`.
+    """
+    return re.sub(r"[^\w+-]", "_", text)
+
+
 def languages_of(name: str, task: Task, option: str) -> tuple[Language, Language | None]:
     """The language called `name`, or the two of a pair.
 

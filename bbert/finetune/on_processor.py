@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 _ATTENTION = "bbert_products"
+_OF_TRANSFORMERS = "transformers.models."  # code that a folder brings: transformers_modules.
 _FINENESS = 1 << 16
 _LOWEST = -(1 << 15)
 
@@ -95,9 +96,11 @@ def attention_by_products(
 def quick_on_processor(network: nn.Module, encoder: nn.Module) -> Iterator[None]:
     """Within the context `network`, with `encoder` in it, trains with the functions above.
 
-    Does nothing for a network on a GPU, or for an encoder with code of its own.
+    Does nothing for a network on a GPU, or for an encoder with code of its own, also where its
+    class is derived from one of transformers: what its dropout and attention rely on is unknown.
     """
-    if next(network.parameters()).device.type != "cpu":
+    of_the_library = type(encoder).__module__.startswith(_OF_TRANSFORMERS)
+    if not of_the_library or next(network.parameters()).device.type != "cpu":
         yield
         return
     config: Any = getattr(encoder, "config", None)

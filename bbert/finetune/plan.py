@@ -65,6 +65,11 @@ class Plan:
     evaluation: dict[str, EvaluationSet]
 
     @property
+    def training_languages(self) -> list[str]:
+        """The names of the languages it is fine-tuned on, also those of a `--train-set`."""
+        return [files.language.name for files in self.train]
+
+    @property
     def inputs(self) -> list[Path]:
         """Every file that the result depends on."""
         splits = [*self.train, *self.evaluation.values(), *self.dev]

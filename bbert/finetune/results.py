@@ -58,6 +58,7 @@ def results(
         "chance_definition": task.chance_definition,
         "model": plan.model.name,
         "train_language": plan.learned_from,
+        "train_languages": plan.training_languages,
         "head": config.head,
         "fusion": config.fusion,
         "fusion_layer": config.fusion_layer,
@@ -76,7 +77,9 @@ def results(
         "network": dict(notes),
         "languages": languages,
         "cross_lingual_gap": gap,
-        "averages": averages(languages, plan.learned_from, groups_of(config.average, languages)),
+        "averages": averages(
+            languages, plan.training_languages, groups_of(config.average, languages)
+        ),
         "failures": dict(failures),
         "too_long": config.too_long,
         "truncation": TOO_LONG[resolved(config.too_long)],

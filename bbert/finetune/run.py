@@ -102,7 +102,8 @@ def _average_again(plan: Plan, directory: RunDirectory) -> None:
     file = directory.path / "results.json"
     content = read_json(file)
     groups = groups_of(plan.config.average, content["languages"])
-    found = averages(content["languages"], content["train_language"], groups)
+    # From the plan, which is that of the run: results of an older version may not say them.
+    found = averages(content["languages"], plan.training_languages, groups)
     if groups and found != content.get("averages"):
         write_json_atomically(file, content | {"averages": found})
         logger.info("%s: averages of %s", directory.name, ", ".join(groups))

@@ -32,6 +32,7 @@ Floats: TypeAlias = NDArray[np.float64]
 MOST_GRAM_SENTENCES = 2_000
 """Sentences whose n × n matrices are made; beyond it linear kernels are summed in feature space."""
 
+_FEWEST_OF_A_BATCH = 4
 FEWEST_SENTENCES = {"debiased": 4, "paper": 2, "released": 3}
 NO_SIMILARITY = 1e-12  # of vectors of mean squared length 1
 _NO_SPREAD = 1e-10  # of the vectors' own size: below it they are all the same
@@ -179,11 +180,16 @@ def centred_hsic(k_NN: Floats, l_NN: Floats) -> float:
 
 
 def minibatches(num_sentences: int, size: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Rows of batches of nearly equal size, in an order drawn from `seed`."""
-    if size < 4:
-        raise InputError(f"--minibatch {size}: give at least 4 sentences")
+    """Rows of batches of nearly equal size, in an order drawn from `seed`.
+
+    None has fewer than 4, which the unbiased HSIC needs, if there are that many sentences at all:
+    batches are larger than `size` where they would not come out even (6 sentences are one of 6).
+    """
+    if size < _FEWEST_OF_A_BATCH:
+        raise InputError(f"--minibatch {size}: give at least {_FEWEST_OF_A_BATCH} sentences")
     order = np.random.default_rng(seed).permutation(num_sentences)
-    yield from np.array_split(order, max(1, round(num_sentences / size)))
+    number = min(round(num_sentences / size), num_sentences // _FEWEST_OF_A_BATCH)
+    yield from np.array_split(order, max(1, number))
 
 
 def _pairs(x: Floats, y: Floats) -> tuple[tuple[Floats, Floats], ...]:

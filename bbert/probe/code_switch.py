@@ -4,8 +4,9 @@
     bbert finetune --eval-set NAME=LANGUAGE:FILE
 
 Labels stay with their words. Every word is replaced with the same probability, by what a fake
-language or a dictionary has for it. A file of transliterated text needs no converter: it is a named
-test set as it is.
+language or a dictionary has for it. Fine-tuning reads the file as text of the language of the set,
+which leaves fake words fake but would make natural ones fake: so the sentences are those of a
+natural language. A file of transliterated text needs no converter: it is a named test set as it is.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from bbert.errors import InputError
+from bbert.finetune.evaluation_sets import set_name
 from bbert.finetune.model_folder import find_model
 from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import find_data_folder, find_split
+from bbert.finetune.tasks.reading import Reading
 from bbert.finetune.tasks.task import Sentence, Task
 from bbert.languages import Language
 from bbert.probe.config import CodeSwitchConfig
@@ -55,17 +58,24 @@ def make_plan(typed: CodeSwitchConfig) -> CodeSwitchPlan:
     """Find the test set.
 
     Raises:
-        InputError: no such data; languages that have no counterpart of a word.
+        InputError: no such data; sentences of a fake language; languages that have no counterpart
+            of a word.
     """
     task = load_task(typed.task)
     language, into = Language.parse(typed.language), Language.parse(typed.into)
-    if typed.dictionary is None and language.source != into.source:
+    if language.is_reversed or into.is_reversed:
+        raise InputError("a reversed language has the same words: choose its natural or fake form")
+    if language.is_fake:
+        raise InputError(
+            f"--language {language.name}: words of the file are made fake again when it is read; "
+            f"mix the natural language into its fake instead:\n--language {language.source} --into "
+            f"{language.name}, with --share the part that is to be fake"
+        )
+    if typed.dictionary is None and not (into.is_fake and language.source == into.source):
         raise InputError(
             f"--into {into.name} is no fake of {language.name}: give --dictionary FILE, lines of a "
             "word, a tab and its translation"
         )
-    if language.is_reversed or into.is_reversed:
-        raise InputError("a reversed language has the same words: choose its natural or fake form")
     data = typed.data or _sample(typed.work)
     folder = find_data_folder(task, data.expanduser().resolve(), language.source, _SPLITS)
     files = find_split(task, folder, language.source, _SPLITS)
@@ -80,7 +90,8 @@ def make_plan(typed: CodeSwitchConfig) -> CodeSwitchPlan:
 def measure(plan: CodeSwitchPlan, run: Run) -> None:
     """Mix the words and write the file."""
     config = plan.config
-    examples = plan.task.read(plan.files, plan.language.source)
+    reading = Reading(config.encoding, config.illegal_tags or "refuse")
+    examples = plan.task.read(plan.files, plan.language.source, reading)
     sentences = [example for example in examples if isinstance(example, Sentence)]
     partners = counterparts(sentences, plan.language, plan.into, config.dictionary)
     mixed, counts = switched(sentences, partners, config.share, config.seed)
@@ -99,7 +110,8 @@ def measure(plan: CodeSwitchPlan, run: Run) -> None:
         "share": config.share,
         **counts,
         "file": file.name,
-        "eval_set": f"{plan.name}={plan.language.name}:{final}",
+        "reading": reading.notes(),
+        "eval_set": f"{set_name(plan.name)}={plan.language.name}:{final}",
         "definition": "each word that has a counterpart is replaced with probability `share`",
     }
     write_json_atomically(run.path / "results.json", content)

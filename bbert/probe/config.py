@@ -172,16 +172,29 @@ class CodeSwitchConfig(StageConfig):
     task: Literal["pos", "ner"] = "pos"
     """Whose test set is mixed."""
     language: str = "en"
-    """Language of the sentences."""
+    """Language of the sentences, a natural one."""
     into: str = "enfake"
     """Language that words are replaced by: a fake of --language, or any with --dictionary."""
     dictionary: Path | None = None
     """Lines of a word, a tab and its translation; the first line of a word counts."""
     share: float = 0.5
     """Probability of each word that has a counterpart to be replaced."""
+    encoding: str | None = None
+    """Encoding of task files that are not UTF-8, e.g. latin-1."""
+    illegal_tags: Literal["refuse", "repair"] | None = None
+    """Entity tags that their scheme forbids: stop with file and line (refuse, default), or let what
+    goes on with no entity begin one (repair); repairs are counted."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.encoding is not None:
+            from bbert.finetune.config import check_encoding
+
+            check_encoding(self.encoding)
+        if self.illegal_tags is not None and self.task != "ner":
+            raise ValueError(
+                f"--illegal-tags is an option of task ner; {self.task} has no use for it"
+            )
         if not 0 < self.share <= 1:
             raise ValueError(f"--share {self.share} must be above 0 and at most 1")
         if self.language == self.into:

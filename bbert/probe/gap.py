@@ -1,15 +1,16 @@
 """Does similarity go with transfer? Rank correlation of similarity and cross-lingual gap.
 
-A point is a transfer run and a target language: its gap (score on the source less score on the
-target) and the similarity of source and target in the encoder, which a probe run has measured. The
-similarity is that of the pretrained model, or of the fine-tuned one (Muller et al. 2021, table 4
-and figure 3). A close pair transfers well, so the correlation is expected to be negative; the paper
-prints it without its sign.
+A point is a transfer run and a test set in a target language: its gap (score on the source less
+score on the target) and the similarity of source and target in the encoder, which a probe run has
+measured. The similarity is that of the pretrained model, or of the fine-tuned one (Muller et al.
+2021, table 4 and figure 3). A close pair transfers well, so the correlation is expected to be
+negative; the paper prints it without its sign.
 
 What is ranked are pairs of languages: runs that differ in nothing but their seeds repeat one pair,
-and count as their mean. Drawn as points of their own they would make the p and the interval of a
-few languages those of many. The same pair under another setting (another model, another fusion) is
-a pair of its own.
+and count as their mean, and so do several test sets of one language (`--eval-set`). Drawn as points
+of their own they would make the p and the interval of a few languages those of many. The same pair
+under another setting (another model, another fusion) is a pair of its own. Test sets of two
+languages (`--eval-langs en-es`) are no points: their gap is that of neither.
 
 Runs with layers drawn afresh take part only where they are named: their gap is that intervention's.
 """
@@ -33,8 +34,9 @@ from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
 
-RESULTS_VERSION = 2
-"""Of results.json: from 2 on seeds are averaged before ranking."""
+RESULTS_VERSION = 3
+"""Of results.json: from 2 on seeds are averaged before ranking, from 3 on test sets of one language
+too."""
 
 _KIND = ("probe", "variant", "pool", "measure", "minibatch")
 """What similarities that are ranked together have in common."""
@@ -47,7 +49,8 @@ MEAN = "mean"
 class Point:
     """A gap and the similarities, layer by layer (None where they are missing).
 
-    `setting` is the same for runs that differ in nothing but their seeds.
+    `target` is the row of the run's results, `language` that of its sentences; `setting` is the
+    same for runs that differ in nothing but their seeds.
     """
 
     run: str
@@ -55,13 +58,15 @@ class Point:
     setting: str
     source: str
     target: str
+    language: str
     gap: float
     similarity: dict[str, list[float | None]]
 
 
 @dataclass(frozen=True)
 class LanguagePair:
-    """The mean of the points of one pair of languages in one setting, as one encoder has it."""
+    """The mean of the points of one pair of languages in one setting, as one encoder has it; a run
+    with several test sets of the language counts as one with their mean."""
 
     encoder: str
     source: str
@@ -138,25 +143,26 @@ def points_of(plan: GapPlan) -> list[Point]:
         for target, gap in _gaps(run).items():
             known = _measured(plan.similarity.runs, run, target)
             if known:
-                points.append(
-                    Point(run.name, run.results["model"], setting, source, target, gap, known)
-                )
+                model, language = run.results["model"], _language(run, target)
+                points.append(Point(run.name, model, setting, source, target, language, gap, known))
     return points
 
 
 def pairs_of(points: Sequence[Point], kind: str) -> list[LanguagePair]:
     """The pairs of languages of the points whose similarity is known in this encoder."""
-    repeats: dict[tuple[Any, ...], list[Point]] = {}
+    repeats: dict[tuple[Any, ...], dict[str, list[Point]]] = {}
     for point in points:
         if layers := point.similarity[kind]:
-            key = (point.source, point.target, point.setting, len(layers))
-            repeats.setdefault(key, []).append(point)
+            key = (point.source, point.language, point.setting, len(layers))
+            repeats.setdefault(key, {}).setdefault(point.run, []).append(point)
     return [
         LanguagePair(
-            kind, source, target, setting, len(found), fmean(p.gap for p in found),
-            [_mean(layer) for layer in zip(*(p.similarity[kind] for p in found), strict=True)],
+            kind, source, language, setting, len(runs),
+            fmean(fmean(point.gap for point in sets) for sets in runs.values()),
+            [_mean(layer) for layer in
+             zip(*(sets[0].similarity[kind] for sets in runs.values()), strict=True)],
         )
-        for (source, target, setting, _), found in repeats.items()
+        for (source, language, setting, _), runs in repeats.items()
     ]  # fmt: skip
 
 
@@ -184,12 +190,13 @@ def measure(plan: GapPlan, run: Run) -> None:
         "task": plan.transfer.runs[0].results["task"],
         "metric": plan.transfer.runs[0].results["metric"],
         "model": ", ".join(dict.fromkeys(p.model for p in points)),
-        "languages": list(dict.fromkeys(x for p in points for x in (p.source, p.target))),
-        "n": len({(p.source, p.target, p.setting) for p in points}),
+        "languages": list(dict.fromkeys(x for p in points for x in (p.source, p.language))),
+        "n": len({(p.source, p.language, p.setting) for p in points}),
         "seed": plan.config.seed,
         "num_samples": plan.config.num_samples,
         "definition": "Spearman's rho of similarity and cross-lingual gap over pairs of languages, "
-        "each the mean over its seeds; negative where similar languages transfer better",
+        "each the mean over its seeds and test sets; negative where similar languages transfer "
+        "better",
         "correlations": correlations,
         "pairs": [asdict(pair) for usable in pairs.values() for pair in usable],
         "points": [asdict(point) for point in points],
@@ -228,11 +235,13 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _gaps(run: FinishedRun) -> dict[str, float]:
-    """Test sets of other languages than the source → gap."""
+    """Test sets of one other language than the source → gap."""
     return {
         target: gap
         for target, gap in run.results["cross_lingual_gap"].items()
-        if isinstance(gap, float) and _language(run, target) != run.results["train_language"]
+        if isinstance(gap, float)
+        and not run.results["languages"][target].get("second_language")
+        and _language(run, target) != run.results["train_language"]
     }
 
 
@@ -272,7 +281,8 @@ def _similarities(
 def _point_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
     return [
         {"run": p.run, "model": p.model, "setting": p.setting, "source": p.source,
-         "target": p.target, "gap": p.gap, "encoder": kind, "layer": layer, "similarity": value}
+         "target": p.target, "language": p.language, "gap": p.gap, "encoder": kind,
+         "layer": layer, "similarity": value}
         for p in points
         for kind, values in p.similarity.items()
         for layer, value in enumerate(values)

@@ -7,8 +7,10 @@ probes/<name>/layers.csv     the same, one row a value
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,9 @@ from numpy.typing import NDArray
 from bbert.languages import Language
 from bbert.probe.config import CkaConfig, CosineConfig, RetrievalConfig, TranslationConfig
 from bbert.probe.layer_measures import (
+    BACK,
+    BOTH,
+    FORTH,
     LayerMeasures,
     accuracies,
     cka_of_layer,
@@ -35,7 +40,7 @@ DEFINITIONS = {
     "retrieval": "share of sentences whose nearest neighbour in the other language is the "
     "translation; floor: the pairs shuffled",
     "translation": "share of words whose nearest neighbour in the other language is a translation; "
-    "floor: the pairs shuffled",
+    "floor: the pairs shuffled; chance: any of a word's translations guessed",
     "cosine": "mean cosine of the translations of a sentence; floor: the pairs shuffled",
 }
 
@@ -165,17 +170,30 @@ def _words(plan: LayerPlan, extractor: Any, config: TranslationConfig) -> list[M
             for layer in range(extractor.num_layers)
         ]  # fmt: skip
         size = len(pairs.words[0])
-        found += _measurements(extractor, pair, layers, size, "in context", pairs.words)
+        guessed = chances(pairs.gold)
+        found += _measurements(extractor, pair, layers, size, "in context", guessed)
         tables = [table_vectors(extractor, side) for side in pairs.words]
         of_table = accuracies(tables[0], tables[1], (tables[0], tables[1]), 0, config, pairs.gold)
-        found += _measurements(
-            extractor, pair, [of_table], size, "in the embedding table", pairs.words
-        )
+        found += _measurements(extractor, pair, [of_table], size, "in the embedding table", guessed)
         logger.info(
             "%s: %d words, %d of them written the same in both", "-".join(pair), size,
             pairs.num_identical,
         )  # fmt: skip
     return found
+
+
+def chances(gold: tuple[Sequence[Sequence[int]], Sequence[Sequence[int]]]) -> tuple[float, float]:
+    """The share of words that guessing translates, forth and back: any of several gold translations
+    counts.
+
+    Args:
+        gold: for every word of a language, the numbers of its translations among the other's words.
+    """
+    forth, back = gold
+    return (
+        fmean(len(set(right)) / len(back) for right in forth),
+        fmean(len(set(right)) / len(forth) for right in back),
+    )
 
 
 def _measurements(
@@ -184,22 +202,23 @@ def _measurements(
     layers: list[LayerMeasures],
     n: int,
     kind: str,
-    words: tuple[list[str], list[str]] | None = None,
+    of_words: tuple[float, float] | None = None,
 ) -> list[Measurement]:
-    """One measurement per measure, from what every layer gave."""
+    """One measurement per measure, from what every layer gave; `of_words`: the chance forth and
+    back, where words are translated and not sentences."""
     probed = extractor.probed
-    candidates = (len(words[1]), len(words[0])) if words else (n, n)
     has_chance = kind not in ("cka", "cosine")
+    guessed = of_words or (1 / n, 1 / n)
+    chance_of = {FORTH: guessed[0], BACK: guessed[1], BOTH: fmean(guessed)}
     fused = extractor.network is not None and len(layers) > 1
     found = []
     for measure in layers[0]:
         values: list[LayerValue] = [layer[measure] for layer in layers]
         at_end = values.pop() if fused else None
-        chances = {"forth": 1 / candidates[0], "back": 1 / candidates[1]}
         way = measure.rsplit(", ", 1)[-1]
-        chance = chances.get(way, sum(chances.values()) / 2) if has_chance else None
-        back = has_chance and way == "back"
-        name = f"{kind}: {measure}" if words else measure
+        chance = chance_of[way] if has_chance else None
+        back = has_chance and way == BACK
+        name = f"{kind}: {measure}" if of_words else measure
         found.append(
             Measurement(
                 probed.title,

@@ -1,7 +1,8 @@
 """The portrait of a model's layers: four measurements, one figure, from finished runs.
 
     random layers   points lost on the target when a set of layers is drawn afresh before
-                    fine-tuning (RANDOM-INIT, Muller et al. 2021); drawn at every layer of the set
+                    fine-tuning (RANDOM-INIT, Muller et al. 2021); drawn at every layer of the
+                    set, which has no gaps: a run of layers 1 and 3 is left out
     DLFA            points gained on the target by fusing a layer with the last (Chen et al. 2022)
     CKA             of source and target, at every layer
     translation     nearest-neighbour accuracy of sentences, at every layer
@@ -32,8 +33,9 @@ from bbert.stage_config import given_options, joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
 
-RESULTS_VERSION = 2
-"""Of results.json: from 2 on intervals are Welch's t, and every curve is of one setting."""
+RESULTS_VERSION = 3
+"""Of results.json: from 2 on intervals are Welch's t, and every curve is of one setting; from 3 on
+random layers with gaps are left out."""
 
 _MAY_DIFFER = frozenset(
     {"fusion", "fusion_layer", "fusion_gate", "fusion_pool", "random_init", "init", "seed", "seeds",
@@ -105,8 +107,15 @@ def measure(plan: PortraitPlan, run: Run) -> None:
     """
     baseline = _baseline(plan.runs)
     compared = [run for run in plan.runs if not baseline or _comparable(run, baseline)]
-    different = [run.name for run in plan.runs if run not in compared]
-    plan = replace(plan, runs=compared)
+    left_out = {
+        run.name: "other settings than the baseline" for run in plan.runs if run not in compared
+    } | {
+        run.name: f"layers {run.results['random_init']} have gaps: a curve is of sets of "
+        "consecutive layers"
+        for run in compared
+        if _has_gaps(run)
+    }
+    plan = replace(plan, runs=[run for run in compared if run.name not in left_out])
     drops, drop_reason = _drops(plan, baseline)
     gains, gain_reason = _gains(plan, baseline)
     best = max((row for row in gains), key=lambda row: row["score"], default=None)
@@ -137,7 +146,7 @@ def measure(plan: PortraitPlan, run: Run) -> None:
         "definition": "points of the score on the target lost by random layers and gained by DLFA "
         "against the same fine-tuning of the last layer (interval: Welch's t over seeds); CKA and "
         "translation as their probes define them",
-        "left_out": dict.fromkeys(different, "other settings than the baseline"),
+        "left_out": left_out,
         "from_runs": [str(r.path) for r in (*plan.runs, *plan.similar.values())],
     }
     write_json_atomically(run.path / "results.json", content)
@@ -205,6 +214,14 @@ def _comparable(run: FinishedRun, baseline: FinishedRun) -> bool:
     )
 
 
+def _has_gaps(run: FinishedRun) -> bool:
+    """Whether its random layers are not consecutive, so that first and last do not say which."""
+    if run.results["random_init"] in (None, ALL):
+        return False
+    layers = parse_layers(run.results["random_init"])
+    return len(layers) <= layers[-1] - layers[0]
+
+
 def _of_baseline(baseline: FinishedRun | None, target: str) -> dict[str, Any] | None:
     if baseline is None:
         return None
@@ -265,7 +282,11 @@ def _of_one_curve(
 
 
 def _one_per_set(rows: Sequence[dict[str, Any] | None]) -> list[dict[str, Any]]:
-    """The rows in the order of their layers; of several on the same, the one with most seeds."""
+    """The rows in the order of their layers; of several on the same, the one with most seeds.
+
+    The layers of a row are all those from its first to its last, for there are no gaps, see
+    `_has_gaps`.
+    """
     best: dict[tuple[int, int], dict[str, Any]] = {}
     for row in filter(None, rows):
         layers = row["first_layer"], row["last_layer"]

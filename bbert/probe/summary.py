@@ -125,13 +125,15 @@ def _portrait(content: dict[str, Any]) -> RenderableType:
 
 
 def _code_switch(content: dict[str, Any]) -> RenderableType:
+    from shlex import quote
+
     from rich.text import Text
 
     return Text(
         f"{content['words_replaced']:,} of {content['words']:,} words replaced "
         f"({100 * content['share_replaced']:.1f} %) in {content['n']:,} sentences\n"
         f"test on it with: bbert finetune --task {content['task']} --eval-set "
-        f"{content['eval_set']}",
+        f"{quote(content['eval_set'])}",
         overflow="fold",
     )
 

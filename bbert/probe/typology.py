@@ -1,10 +1,10 @@
 """Does transfer follow word order? Zero-shot scores against shared WALS features, and averages.
 
-A point is a transfer run and a target language. Points are averaged by how many of the features the
-two languages share (pairs without a common value are left out, as in Pires et al. 2019, figure 2),
-and by classes of word order: SVO and SOV, AN and NA (their table 5). Averages and the rank
-correlation are over pairs of languages, so that a pair with many runs (seeds) counts once; the same
-language twice is no zero-shot.
+A point is a transfer run and a test set in a target language. Points are averaged by how many of
+the features the two languages share (pairs without a common value are left out, as in Pires et al.
+2019, figure 2), and by classes of word order: SVO and SOV, AN and NA (their table 5). Averages and
+the rank correlation are over pairs of languages, so that a pair with many runs (seeds) or test sets
+counts once; the same language twice is no zero-shot.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
 
-RESULTS_VERSION = 2
-"""Of results.json: from 2 on pairs of languages are ranked, no longer runs."""
+RESULTS_VERSION = 3
+"""Of results.json: from 2 on pairs of languages are ranked, no longer runs; from 3 on several test
+sets of one language are one pair, and `n` counts pairs."""
 
 _OF_THE_SAMPLE = Path(__file__).parents[1] / "sample" / "word_order.csv"
 _SHOWN_BY_THE_SAMPLE = ("81A", "85A", "87A")
@@ -136,11 +137,11 @@ def measure(plan: TypologyPlan, run: Run) -> None:
         "task": plan.runs.runs[0].results["task"],
         "metric": plan.runs.runs[0].results["metric"],
         "model": ", ".join(dict.fromkeys(row["model"] for row in rows)),
-        "languages": list(dict.fromkeys(x for row in rows for x in (row["train"], row["eval"]))),
-        "n": len(rows),
+        "languages": list(dict.fromkeys(x for row in rows for x in _languages_of(row))),
+        "n": len({_languages_of(row) for row in rows}),
         "seed": plan.config.seed,
         "definition": "number of WALS features with the same value; averages and rank correlation "
-        "over pairs of languages of the mean score over seeds, zero-shot only",
+        "over pairs of languages of the mean score over seeds and test sets, zero-shot only",
         "correlation": asdict(correlation),
         "correlated_pairs": pairs,
         "by_shared_features": by_number,
@@ -176,7 +177,8 @@ def _rows(finished: FinishedRun, wals: Wals) -> list[dict[str, Any]]:
         rows.append(
             {
                 "run": finished.name, "model": finished.results["model"], "train": source.name,
-                "eval": name, "shared": same if compared else None, "compared": compared,
+                "eval": name, "eval_language": target.name,
+                "shared": same if compared else None, "compared": compared,
                 "score": score["mean"], "std": score.get("std"), "chance": score["chance"],
                 "n": score["n"], "seeds": len(finished.results["seeds"]),
                 **{f"train_{f}": order_class(here, f) for f in _CLASSES},
@@ -188,15 +190,21 @@ def _rows(finished: FinishedRun, wals: Wals) -> list[dict[str, Any]]:
 
 
 def _pairs(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Pairs of languages with their shared features and their mean score over runs."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    """Pairs of languages with their shared features and their mean score over runs, of each run
+    over its test sets."""
+    found: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
-        found.setdefault((row["train"], row["eval"]), []).append(row)
+        found.setdefault(_languages_of(row), {}).setdefault(row["run"], []).append(row)
     return [
-        {"train": train, "eval": tested, "shared": of_pair[0]["shared"], "runs": len(of_pair),
-         "score": fmean(row["score"] for row in of_pair)}
-        for (train, tested), of_pair in found.items()
+        {"train": train, "eval": tested, "shared": next(iter(of_runs.values()))[0]["shared"],
+         "runs": len(of_runs),
+         "score": fmean(fmean(row["score"] for row in sets) for sets in of_runs.values())}
+        for (train, tested), of_runs in found.items()
     ]  # fmt: skip
+
+
+def _languages_of(row: dict[str, Any]) -> tuple[str, str]:
+    return row["train"], row["eval_language"]
 
 
 def _average(

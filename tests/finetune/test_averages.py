@@ -24,7 +24,7 @@ def entry(*values: float, chance: float = 0.1) -> dict:
 
 def test_means_within_seeds_with_and_without_the_source():
     rows = {"en": entry(0.9, 0.7), "de": entry(0.5, 0.7), "hi": entry(0.2, 0.4, chance=0.3)}
-    found = averages(rows, "en", {"enf": ("en", "de"), "noenf": ("hi",)})
+    found = averages(rows, ["en"], {"enf": ("en", "de"), "noenf": ("hi",)})
     enf = found["enf"]
     assert enf["values"] == pytest.approx([0.7, 0.7])
     assert (enf["mean"], enf["std"]) == pytest.approx((0.7, 0.0))
@@ -38,15 +38,35 @@ def test_means_within_seeds_with_and_without_the_source():
 
 def test_no_language_of_several_that_were_learnt_is_zero_shot():
     rows = {"en": entry(0.9), "de": entry(0.5), "hi": entry(0.8)}
-    found = averages(rows, "en+hi", {"all": ("en", "de", "hi"), "learnt": ("en", "hi")})
+    found = averages(rows, ["en", "hi"], {"all": ("en", "de", "hi"), "learnt": ("en", "hi")})
     assert found["all"]["zero_shot"]["languages"] == ["de"]
     assert found["all"]["zero_shot"]["values"] == [0.5]
     assert "zero_shot" not in found["learnt"]
 
 
+def in_language(value: float, language: str, second: str | None = None) -> dict:
+    return {**entry(value), "language": language, "second_language": second}
+
+
+def test_what_was_learnt_is_known_by_its_language_not_by_the_name_of_a_row():
+    rows = {
+        "en": in_language(0.9, "en"), "news": in_language(0.7, "en"), "es": in_language(0.5, "es"),
+        "tales": in_language(0.3, "es"), "en-es": in_language(0.4, "en", "es"),
+        "enfake": in_language(0.2, "enfake"),
+    }  # fmt: skip
+    groups = {"named": ("news", "es"), "all": tuple(rows), "source": ("en", "news")}
+    found = averages(rows, ["en"], groups)
+    assert found["named"]["zero_shot"]["languages"] == ["es"]
+    assert found["named"]["zero_shot"]["mean"] == 0.5
+    assert found["all"]["zero_shot"]["languages"] == ["es", "tales", "en-es", "enfake"]
+    assert "zero_shot" not in found["source"]
+    both = averages(rows, ["en", "es"], groups)
+    assert both["all"]["zero_shot"]["languages"] == ["enfake"]
+
+
 def test_seeds_that_lack_a_row_are_left_out():
     rows = {"en": entry(0.9, 0.7), "de": {**entry(0.5), "seeds": [1]}, "hi": entry()}
-    found = averages(rows, "x", {"both": ("en", "de"), "none": ("en", "hi")})
+    found = averages(rows, ["x"], {"both": ("en", "de"), "none": ("en", "hi")})
     assert found["both"]["seeds"] == [1]
     assert found["both"]["values"] == pytest.approx([0.6])
     assert found["none"]["mean"] is None
@@ -65,6 +85,22 @@ def test_pairs_between_groups_leave_out_a_language_with_itself():
     assert table["SVO", "SOV"]["mean"] == pytest.approx(0.3)
     assert table["SOV", "SVO"]["mean"] == pytest.approx(0.2)
     assert ("SOV", "SOV") not in table
+
+
+def test_no_set_in_the_training_language_is_a_pair():
+    rows = {name: in_language(score, name[:2]) for name, score in
+            {"en": 1.0, "es": 0.8, "en-news": 0.9, "hi": 0.2}.items()}  # fmt: skip
+    groups = {"SVO": ("en", "en-news", "es"), "SOV": ("hi",), "news": ("en-news",)}
+    for learnt in ({"train_language": "en", "train_languages": ["en"]},
+                   {"train_language": "ewt", "train_languages": ["en"]},
+                   {"train_language": "en"}):  # fmt: skip
+        table = between_groups([{**learnt, "languages": rows}], groups)
+        name = learnt["train_language"]
+        assert {cell: found["languages"] for cell, found in table.items()} == {
+            ("SVO", "SVO"): [f"{name}>es"], ("SVO", "SOV"): [f"{name}>hi"],
+        }  # fmt: skip
+    mixture = {"train_language": "ewt", "train_languages": ["en", "es"], "languages": rows}
+    assert between_groups([mixture], groups) == {}
 
 
 @pytest.mark.parametrize("text", ["SVO", "=en", "SVO=", "SVO=en,,es", "SVO=en,en"])
@@ -126,3 +162,31 @@ def test_averages_of_a_run_that_is_done_train_nothing(
     assert after["averages"]["all"]["num_languages"] == 2
     assert {**after, "averages": {}} == before
     assert main([*typed, "--average", "all=en,ru"]) == 2
+
+
+def test_the_language_of_a_training_set_is_known_later_too(
+    bert: Path, data: Path, work: Path, monkeypatch
+):
+    """`--train-set` has a name of its own; so have the sets that a run is tested on."""
+    from bbert.finetune import seed_run
+
+    typed = ["finetune", "--work", str(work), "--model", str(bert), "--data", str(data), *QUICK,
+             "--train-set", f"ewt=en:{data / 'train-en.tsv'}", "--eval-langs", "en", "es",
+             "--eval-set", f"news=en:{data / 'test-hi.tsv'}", "--name", "run"]  # fmt: skip
+    average = ["--average", "all=en,es,news"]
+    assert main([*typed, *average]) == 0
+    file = work / "transfer" / "run" / "results.json"
+    content = json.loads(file.read_text())
+    assert (content["train_language"], content["train_languages"]) == ("ewt", ["en"])
+    assert content["averages"]["all"]["languages"] == ["en", "es", "news"]
+    assert content["averages"]["all"]["zero_shot"]["languages"] == ["es"]
+    monkeypatch.setattr(seed_run, "train", None)
+    # As an older version left it: the run says what it learnt, its results do not.
+    old = {key: value for key, value in content.items() if key != "train_languages"}
+    del old["averages"]["all"]["zero_shot"]
+    file.write_text(json.dumps(old))
+    assert main([*typed, *average]) == 0
+    assert json.loads(file.read_text())["averages"] == {
+        "all": {**old["averages"]["all"], "zero_shot": averages(
+            content["languages"], ["en"], {"all": ("en", "es", "news")})["all"]["zero_shot"]}
+    }  # fmt: skip

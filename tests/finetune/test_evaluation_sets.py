@@ -17,7 +17,7 @@ from tiny_task_files import ner_sentences, write_columns
 from bbert.cli import main
 from bbert.errors import InputError
 from bbert.finetune.config import FinetuneConfig
-from bbert.finetune.evaluation_sets import languages_of, parse_named_set
+from bbert.finetune.evaluation_sets import languages_of, parse_named_set, set_name
 from bbert.finetune.examples import load_data
 from bbert.finetune.plan import make_plan
 from bbert.finetune.read_examples import joined
@@ -252,3 +252,9 @@ def test_a_relative_path_is_looked_for_in_the_data_folder_too(
 
 def test_a_set_as_typed():
     assert parse_named_set("a-b=enfake:x:y") == ("a-b", "enfake", Path("x:y"))
+
+
+def test_any_text_becomes_the_name_of_a_set():
+    for text, name in {"share0.25": "share0_25", "a+b-c": "a+b-c", "d=ñ x/y": "d_ñ_x_y"}.items():
+        assert set_name(text) == name
+        assert parse_named_set(f"{name}=en:x.tsv").name == name

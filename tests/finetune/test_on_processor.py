@@ -9,7 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
 
 from bbert.finetune.model_folder import find_model
 from bbert.finetune.network import NetworkSettings, build_network
@@ -134,6 +135,43 @@ def test_the_encoder_is_as_before_afterwards(request, model: str):
     assert [type(module) for module in network.modules()] == before
     assert not any(module.training for module in network.modules())
     assert config._attn_implementation == implementation
+
+
+class OwnEncoder(nn.Module):
+    """As a folder may bring it along: of no library, and sure of what its parts are."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mixed = nn.Linear(config.hidden_size, config.hidden_size)
+        self.dropout = nn.Dropout(0.1)
+
+    def forward(self, states_BTE: Tensor) -> Tensor:
+        attend = {"sdpa": nn.functional.scaled_dot_product_attention}
+        mixed_BTE = self.mixed(attend[str(self.config._attn_implementation)](*[states_BTE] * 3))
+        return nn.functional.dropout(mixed_BTE, self.dropout.p, inplace=self.dropout.inplace)
+
+
+class OwnBert(BertModel):
+    """One that starts from the library's."""
+
+
+@pytest.mark.parametrize("kind", [OwnEncoder, OwnBert])
+def test_an_encoder_with_code_of_its_own_is_left_alone(kind: type[nn.Module]):
+    config = BertConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+                        intermediate_size=8, attn_implementation="sdpa")  # fmt: skip
+    encoder = kind(config)
+    network = nn.ModuleList([encoder, nn.Dropout(0.5)]).train()
+    before = list(network.modules())
+    with quick_on_processor(network, encoder):
+        assert list(network.modules()) == before
+        assert config._attn_implementation == "sdpa"
+        given = torch.randn(2, 3, 8) if kind is OwnEncoder else torch.ones(2, 3, dtype=torch.long)
+        encoder(given)
+    assert list(network.modules()) == before
+    library = BertModel(config)
+    with quick_on_processor(nn.ModuleList([library]), library):
+        assert config._attn_implementation != "sdpa"
 
 
 @pytest.mark.parametrize("model", ["bert", "xlm_roberta"])

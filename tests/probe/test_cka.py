@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics.pairwise import rbf_kernel
 
 from bbert.errors import InputError
-from bbert.probe.cka import VARIANTS, cka, debiased_hsic, gram
+from bbert.probe.cka import VARIANTS, cka, debiased_hsic, gram, minibatches
 from bbert.probe.cka_spread import centred_hsics, debiased_hsics, measured_cka, uncentred_hsics
 
 
@@ -155,6 +155,20 @@ def test_minibatches_average_to_the_whole():
     assert cka(x, y, variant="released", minibatch=250) == pytest.approx(
         cka(x[:2000], y[:2000], variant="released"), abs=0.05
     )
+
+
+@pytest.mark.parametrize("size", [4, 5, 7])
+def test_no_minibatch_is_too_small_for_the_unbiased_estimator(size):
+    for number in range(4, 40):
+        batches = list(minibatches(number, size, seed=0))
+        assert sorted(np.concatenate(batches)) == list(range(number))
+        assert min(map(len, batches)) >= 4
+        assert max(map(len, batches)) < 2 * size
+    assert [len(rows) for rows in minibatches(3, size, seed=0)] == [3]  # enough for `released`
+    for number in (6, 7, 11):
+        x, y = vectors(number, 5, 0), vectors(number, 5, 1)
+        assert np.isfinite(cka(x, y, minibatch=size))
+        assert np.isfinite(measured_cka(x, y, "debiased", minibatch=size).floor)
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():

@@ -106,6 +106,38 @@ def test_seeds_of_a_pair_of_languages_are_one_point(work):
     assert results(run(GapConfig()))["n"] == 8
 
 
+def test_several_test_sets_of_a_language_are_one_pair(work):
+    """`--eval-set dom0-es=es:…`: more files of a language are no more languages."""
+    targets = ["es", "it", "ru", "hi"]
+    for name, domains in (("a", 3), ("b", 0)):
+        named = {f"dom{n}-{t}": SCORES[t] - 0.1 * n for n in range(domains) for t in targets}
+        path = write_transfer(work, name, scores={**SCORES, **named, "es-en": 0.1})
+        content = json.loads((path / "results.json").read_text())
+        for row, entry in content["languages"].items():
+            entry["language"] = row.rpartition("-")[2]
+        content["languages"]["es-en"] |= {"language": "es", "second_language": "en"}
+        (path / "results.json").write_text(json.dumps(content))
+        manifest = {"stage": "finetune", "finished": "x", "config": {"model": "tiny"}}
+        (path / "manifest.json").write_text(json.dumps(manifest))
+    values = {("tiny", None, "en", t): [0.9 - r / 10, 0.5] for r, t in enumerate(targets)}
+    write_probe(work, "similar", values=values)
+    directory = run(GapConfig())
+    found = results(directory)
+    assert found["n"] == 4
+    assert found["languages"] == ["en", *targets]
+    first = found["correlations"][0]
+    assert (first["n"], first["rho"]) == (4, pytest.approx(-1))
+    assert first["p"] == pytest.approx(2 / 24), "sixteen points would give 1e-9"
+    assert [pair["target"] for pair in found["pairs"] if pair["encoder"] == "pretrained"] == targets
+    spanish = found["pairs"][0]
+    # Of run a: 0.1 and 0.1, 0.2, 0.3 of its domains; of run b: 0.1.
+    assert (spanish["runs"], spanish["gap"]) == (2, pytest.approx((0.175 + 0.1) / 2))
+    rows = {(point["run"], point["target"]): point["language"] for point in found["points"]}
+    assert rows["a", "dom2-es"] == "es"
+    assert len(rows) == 4 * 4 + 4, "rows of two languages are no points"
+    assert "dom2-es,es," in (directory.path / "points.csv").read_text()
+
+
 def test_similarities_of_several_kinds_are_not_ranked_together(work):
     write_transfer(work, "t", scores=SCORES)
     for name, target, variant in (("a", "es", "debiased"), ("b", "hi", "released"),

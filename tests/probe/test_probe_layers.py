@@ -16,6 +16,7 @@ from bbert.errors import InputError
 from bbert.languages import Language
 from bbert.probe.cka import cka
 from bbert.probe.config import CkaConfig, CosineConfig, RetrievalConfig, TranslationConfig
+from bbert.probe.layer_run import chances
 from bbert.probe.nearest import translated
 from bbert.probe.results import cut_note
 from bbert.probe.run import run
@@ -182,8 +183,26 @@ def test_other_languages_take_a_dictionary(tiny_run, english, tmp_path):
     found = results(run(TranslationConfig(parallel=given, dictionary=(f"en-es={dictionary}",))))
     tables = {e["measure"]: e for e in found["measurements"] if "table" in e["measure"]}
     assert tables["in the embedding table: l2, forth"]["n"] == 5
-    assert tables["in the embedding table: l2, forth"]["chance"] == pytest.approx(1 / 6)
+    # "old" has two translations among the six words, and either of them counts.
+    forth, back = (4 * 1 / 6 + 2 / 6) / 5, 1 / 5
+    assert tables["in the embedding table: l2, forth"]["chance"] == pytest.approx(forth)
+    assert tables["in the embedding table: l2, back"]["chance"] == pytest.approx(back)
+    both = tables["in the embedding table: csls, both directions"]["chance"]
+    assert both == pytest.approx((forth + back) / 2)
     assert tables["in the embedding table: cosine, forth"]["layers"][0]["value"] > 0.7
+
+
+def test_chance_is_what_guessing_reaches():
+    gold = ([[0, 1, 2, 3], [0], [4, 4]], [[0, 1], [0], [0], [0], [2]])
+    forth, back = chances(gold)
+    assert (forth, back) == (pytest.approx((4 + 1 + 1) / 3 / 5), pytest.approx(6 / 5 / 3))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(400, 4)), rng.normal(size=(100, 4))
+    right = [rng.choice(100, size=rng.integers(1, 60), replace=False).tolist() for _ in x]
+    wrong_way = [[n for n, found in enumerate(right) if m in found] for m in range(100)]
+    expected, _ = chances((right, wrong_way))
+    found = translated(x, y, "l2", "none", right).mean()
+    assert found == pytest.approx(expected, abs=0.07), "about 0.3; 1/candidates would be 0.01"
 
 
 def test_damaged_activations_leave_the_cell_empty_and_say_why(tiny_run, pair):

@@ -41,6 +41,27 @@ def test_the_portrait_puts_the_runs_of_a_model_together(work, tiny_run):
     assert main(["probe", "portrait", "--language", "hi"]) == 2
 
 
+def test_random_layers_with_gaps_are_no_range(work, tiny_run):
+    """1,3 is not 1-3, and neither stands for the other."""
+    both, common = {"enfake": 0.9, "en": 0.8}, {"train_language": "enfake"}
+    write_transfer(work, "last", scores=both, **common)
+    for name, layers, drop, seeds in (
+        ("gaps", "1,3", 0.1, [0, 1, 2]), ("range", "1-3", 0.3, [0, 1]), ("one", "2", 0.2, [0, 1]),
+        ("joined", "2,3", 0.25, [0, 1]),
+    ):  # fmt: skip
+        write_transfer(work, name, scores={**both, "en": 0.8 - drop}, random_init=layers,
+                       seeds=seeds, **common)  # fmt: skip
+    found = results(run(PortraitConfig()))
+    drawn = {(r["first_layer"], r["last_layer"]): (r["run"], r["value"]) for r in found["rows"]}
+    assert drawn == {
+        (1, 3): ("range", pytest.approx(0.3)), (2, 2): ("one", pytest.approx(0.2)),
+        (2, 3): ("joined", pytest.approx(0.25)),
+    }  # fmt: skip
+    assert list(found["left_out"]) == ["gaps"]
+    assert "layers 1,3 have gaps" in found["left_out"]["gaps"]
+    assert not any(path.endswith("gaps") for path in found["from_runs"])
+
+
 def test_a_run_that_is_added_is_taken_in_by_the_same_command(work, tiny_run):
     both = {"enfake": 0.9, "en": 0.8}
     common = {"train_language": "enfake"}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from bbert.cli import main, parse
 from bbert.errors import InputError
 from bbert.fake import give_way
+from bbert.finetune.evaluation_sets import parse_named_set
 from bbert.finetune.tasks import load_task
 from bbert.languages import Language, fake
 from bbert.probe.code_switch import counterparts, switched
 from bbert.probe.config import CkaConfig, CodeSwitchConfig, RetrievalConfig
 from bbert.probe.parallel import parse_files, read_parallel
 from bbert.probe.run import run
+from bbert.probe.summary import summary
 from bbert.probe.word_pairs import applied_words, dictionary_pairs, read_dictionary
 
 
@@ -183,10 +187,67 @@ def test_words_from_a_dictionary(work, pos_data, tmp_path):
         switched(sentences, {}, 1.0, 0)
 
 
+@pytest.mark.parametrize("name", [None, "my mix v1.5"])
+def test_the_set_that_is_printed_can_be_given_to_finetune(work, pos_data, name):
+    dictionary = write(pos_data / "dict.v2.tsv", "dog\tperro\n")
+    directory = run(
+        CodeSwitchConfig(
+            data=pos_data, share=0.25, into="es", dictionary=dictionary, name=name, quiet=True
+        )
+    )
+    found = json.loads((directory.path / "results.json").read_text())
+    assert "." in directory.name
+    named = parse_named_set(found["eval_set"])
+    assert (named.language, named.path) == ("en", directory.path.resolve() / found["file"])
+    assert named.name == directory.name.replace(".", "_").replace(" ", "_")
+    shown = summary(directory).plain.partition("bbert ")[2]
+    typed = shlex.split(shown)  # as a shell reads what is printed
+    assert typed[-1] == found["eval_set"]
+    assert parse(typed[0], typed[1:]).eval_set == (found["eval_set"],)
+
+
+def test_a_file_is_read_as_its_options_say(work, tmp_path):
+    """Where the reader's message names an option of fine-tuning, this command has it too."""
+    lines = "Anna\tB-PER\nAsunci\u00f3n\tO\nRoma\tI-LOC\n\n" * 4
+    (tmp_path / "test-es.tsv").write_bytes((lines + "Roma\tB-LOC\n\n").encode("latin-1"))
+    given = {"data": tmp_path, "task": "ner", "language": "es", "into": "esfake"}
+    with pytest.raises(InputError, match=r"test-es.tsv:2: .* --encoding latin-1"):
+        run(CodeSwitchConfig(**given))
+    given["encoding"] = "latin-1"
+    with pytest.raises(InputError, match=r"test-es.tsv:3: .*\n?.*--illegal-tags repair"):
+        run(CodeSwitchConfig(**given))
+    directory = run(CodeSwitchConfig(**given, illegal_tags="repair", share=1.0))
+    found = json.loads((directory.path / "results.json").read_text())
+    assert found["reading"]["illegal_tags_repaired"] == 4
+    assert found["reading"]["encoding"] == "latin-1"
+    sentences = load_task("ner").read([directory.path / found["file"]], "es")
+    assert sentences[0].words == tuple(map(fake, ("Anna", "Asunción", "Roma")))
+    assert sentences[0].labels == ("B-PER", "O", "B-LOC")
+
+
+def test_words_of_a_fake_language_would_all_be_fake_again(work, pos_data, capsys):
+    enfake = Language.parse("enfake")
+    assert enfake.apply("dog") == fake("dog"), "what fine-tuning does to a set in enfake"
+    for options in (
+        {"language": "enfake", "into": "en"},
+        {"language": "enfakeshare30", "into": "enfake"},
+        {"language": "enfake", "into": "es", "dictionary": write(pos_data / "d.tsv", "dog\tcan\n")},
+    ):
+        with pytest.raises(InputError, match="made fake again when it is read") as refused:
+            run(CodeSwitchConfig(data=pos_data, **options))
+        assert f"--language en --into {options['language']}" in str(refused.value)
+    typed = ["probe", "code-switch", "--data", str(pos_data), "--language", "enfake", "--into",
+             "en", "--quiet"]  # fmt: skip
+    assert main(typed) == 2
+    assert len(capsys.readouterr().err.splitlines()) <= 2
+    assert not (work / "probes").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"into": "es"}, "give --dictionary"),
+        ({"into": "esfake"}, "esfake is no fake of en: give --dictionary"),
         ({"into": "enreversed"}, "reversed language has the same words"),
         ({"data": None}, "--data is needed"),
         ({"language": "hi", "into": "hifake"}, "no test or dev file"),
@@ -209,6 +270,8 @@ def test_code_switching_refuses_what_it_cannot_do(work, pos_data, options, says)
         (RetrievalConfig, {"distance": ("l2", "l2")}, "twice"),
         (CodeSwitchConfig, {"share": 0}, "above 0"),
         (CodeSwitchConfig, {"into": "en"}, "another language"),
+        (CodeSwitchConfig, {"encoding": "latin-99"}, "--encoding 'latin-99' is unknown"),
+        (CodeSwitchConfig, {"illegal_tags": "repair"}, "an option of task ner"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(config, options, says):

@@ -76,6 +76,29 @@ def test_typology_averages_over_pairs_of_languages(work, wals):
     assert not any(row["run"] == "floor" for row in found["rows"])
 
 
+def test_several_test_sets_of_a_language_are_one_pair(work, wals):
+    scores = {"en": 0.9, "es": 0.8, "news": 0.6, "tales": 0.4, "hi": 0.5}
+    path = write_transfer(work, "domains", scores=scores)
+    content = json.loads((path / "results.json").read_text())
+    for row in ("news", "tales"):
+        content["languages"][row]["language"] = "es"
+    (path / "results.json").write_text(json.dumps(content))
+    write_transfer(work, "plain", scores={"en": 0.9, "es": 0.8})
+    found = results(run(TypologyConfig(wals=wals, features=("81A", "85A", "87A"))))
+    assert found["languages"] == ["en", "es", "hi"]
+    assert (found["n"], found["correlation"]["n"]) == (2, 2)
+    spanish, hindi = found["correlated_pairs"]
+    # A run counts once, whatever the number of its test sets: 0.6 and 0.8.
+    assert (spanish["eval"], spanish["runs"], spanish["score"]) == ("es", 2, pytest.approx(0.7))
+    assert (hindi["eval"], hindi["runs"]) == ("hi", 1)
+    grid = {(row["train"], row["eval"]): row for row in found["by_order"]}
+    assert (grid["SVO", "SVO"]["pairs"], grid["SVO", "SVO"]["mean"]) == (1, pytest.approx(0.7))
+    assert grid["SVO", "SVO"]["std"] is None
+    rows = [(row["run"], row["eval"], row["eval_language"]) for row in found["rows"]]
+    assert ("domains", "news", "es") in rows
+    assert len(rows) == 5
+
+
 def test_typology_of_the_sample_knows_its_own_grammars(work):
     for name, scores in {
         "en": {"en": 0.9, "es": 0.6, "hi": 0.3},
