@@ -166,7 +166,7 @@ def _show(result: Any, command: Command) -> None:
 
     console = Console()
     if not console.is_terminal:  # a pipe has no width: do not cut tables
-        console = Console(width=int(os.environ.get("COLUMNS", "120")))
+        console = Console(width=_width_of_a_pipe())
     if isinstance(result, RunDirectory):
         summary = import_module(f"{command.package}.summary").summary(result)
         console.print(summary)
@@ -177,6 +177,12 @@ def _show(result: Any, command: Command) -> None:
         print(result)
     else:
         console.print(result)
+
+
+def _width_of_a_pipe() -> int:
+    """$COLUMNS, or 120 where it is not set or no width, as in a shell that exports it empty."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() and int(columns) > 0 else 120
 
 
 def _show_dry_run(dry_run: Any, console: Any) -> None:

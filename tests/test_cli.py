@@ -130,6 +130,20 @@ def test_a_dry_run_prints_every_option_but_housekeeping(
     assert not HOUSEKEEPING & yaml.safe_load(said).keys()
 
 
+@pytest.mark.parametrize(
+    ("columns", "width"), [("70", 70), ("", 120), ("wide", 120), ("0", 120), ("-5", 120)]
+)
+def test_a_pipe_is_as_wide_as_columns_says_or_120(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str, width: int
+) -> None:
+    from rich.text import Text
+
+    monkeypatch.setenv("COLUMNS", columns)
+    cli._show(Text("word " * 50), cli.COMMANDS["greet"])
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) in range(width - 5, width + 1)
+
+
 def test_help_needs_no_heavy_import(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     listed = capsys.readouterr().out

@@ -126,6 +126,8 @@ class Build:
         certificate["vocabulary"]["kind"] = self.config.vocab
         certificate["vocabulary"]["tokenization"] = self.config.tokenization
         certificate["vocabulary"]["segmentation"] = self._cut
+        if self.config.tokenization != "char":  # which takes all of the text
+            certificate["vocabulary"]["sample_sentences"] = self.config.sample_sentences
         tokens = [record.tokens for record in records]
         certificate["mix"] = mix(
             [language.name for language in self.languages],
@@ -147,11 +149,13 @@ class Build:
         source = self.sources[key]
         if not source.dumps:
             return {}
+        work = self.files.intermediate / f"dump-{key}"
         with self.run.step(f"extract-{key}") as step:
             if not step.done:
-                work = self.files.intermediate / f"dump-{key}"
                 target = self.files.extracted(key)
                 step.counts.update(extract_dumps(source.dumps, target, work, self.workers, key))
+        # Only now that the step is marked: a build killed before could not go on with half of it.
+        shutil.rmtree(work, ignore_errors=True)
         return step.counts
 
     def text(self, language: Language) -> dict[str, Mapping[str, int]]:

@@ -162,7 +162,7 @@ def _promises(
                 f"{language.name}: [UNK] rate {rate:.4%} "
                 f"(at most {MAXIMUM_UNKNOWN_RATE:.1%} promised)",
                 rate <= MAXIMUM_UNKNOWN_RATE,
-                _mend_of_unknown(certificate["vocabulary"]),
+                _mend_of_unknown(certificate),
             )
         for intervention in entry.get("interventions", ()):
             yield from _of_intervention(language.name, intervention)
@@ -175,9 +175,18 @@ def _promises(
             )
 
 
-def _mend_of_unknown(vocabulary: Mapping[str, Any]) -> str:
+def _mend_of_unknown(certificate: Mapping[str, Any]) -> str:
+    vocabulary = certificate["vocabulary"]
     if vocabulary.get("tokenization") == "char":
         return "take a larger --vocab-size, or leave it out for all characters"
+    sample = vocabulary.get("sample_sentences")
+    sentences = sum(entry.get("sentences", 0) for entry in certificate["languages"].values())
+    if sample is not None and sample < sentences:
+        # First of all: characters that the sample has not got are in no vocabulary, however large.
+        return (
+            f"take a larger --sample-sentences: word-pieces were learned from {sample:,} of the "
+            f"{sentences:,} sentences"
+        )
     if vocabulary.get("segmentation") == "greedy":
         return (
             "take --segmentation unigram, which cuts words where the longest match finds no way "
@@ -296,15 +305,28 @@ def _measures(entry: Mapping[str, Any]) -> str:
         realised, share = entry["shared_word_types"], entry["share"]
         return f"{realised:.2%} of the word types shared, {share:.0%} promised"
     expected = {key: entry[f"expected_{key}"] for key in entry if f"expected_{key}" in entry}
-    return ", ".join(
-        f"{key.replace('_', ' ')} {four_digits(entry[key])}, {four_digits(value)} expected"
-        for key, value in expected.items()
-    )
+    shown = []
+    for key, value in expected.items():
+        digits = 4 if entry["within_sampling_error"] else _digits_that_differ(entry[key], value)
+        found, promised = _rounded(entry[key], digits), _rounded(value, digits)
+        shown.append(f"{key.replace('_', ' ')} {found}, {promised} expected")
+    return ", ".join(shown)
+
+
+def _digits_that_differ(found: float | None, expected: float | None) -> int:
+    """Digits, at least four, in which two measures are seen to differ."""
+    if found is None or expected is None:
+        return 4
+    return next((d for d in range(4, 13) if round(found, d) != round(expected, d)), 4)
 
 
 def four_digits(value: float | None) -> str:
     """A measure as it is shown; without the sign of a number that is 0 to four digits."""
-    return "not measured" if value is None else f"{round(value, 4) + 0.0:.4f}"
+    return _rounded(value, 4)
+
+
+def _rounded(value: float | None, digits: int) -> str:
+    return "not measured" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def moved_characters(characters: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

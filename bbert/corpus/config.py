@@ -184,13 +184,19 @@ def interventions(config: CorpusConfig) -> dict[str, CorpusInterventions]:
 
 
 def run_name(config: CorpusConfig) -> str:
-    """The name of the run that a command as typed writes, unless it has `--name`."""
+    """The name of the run that a command as typed writes, unless it has `--name`.
+
+    What `resolve` would fill in anyway has no part in it, so that `--config` with the configuration
+    that a run has saved names the same run.
+    """
     if config.name is not None:
         return config.name
-    resolved = resolve(config)
+    resolved, filled_in = resolve(config), ("vocab_size", "vocab", "segmentation")
+    unset = resolve(replace(config, **dict.fromkeys(filled_in)))
+    as_unset = {key for key in filled_in if getattr(config, key) == getattr(unset, key)}
     words = ["sample"] if config.is_sample else []
     words += [*(resolved.languages or ())]
-    words += knobs_that_differ(config, leave_out=frozenset({"languages", "dump", "text"}))
+    words += knobs_that_differ(config, frozenset({"languages", "dump", "text"} | as_unset))
     return joined_name(words)
 
 

@@ -42,6 +42,10 @@ _HOPELESS = 3  # articles that fail before one was read: it is not the articles 
 _EMPTY_BRACKETS = re.compile(r" ?\(\s*[,;:\s]*\)")
 _MARKUP = re.compile(r"^[*#:;]+\s*|</?[a-z]+>")  # of lists and of tags that nobody closed
 _UNEXPANDED = re.compile(r" ?\{\{[^{}\n]*\}\}")  # templates that include themselves
+_PYTHON = (sys.executable, "-u", "-P")
+"""-u: an article is read as soon as it is written, so that none of those before one that stops the
+program is lost in a buffer. -P: the user's folder may hold a file of the name of a module that the
+program imports."""
 _PLACEHOLDER = re.compile(r"(formula|codice)_\d+\W*")  # wikiextractor's, for <math> and <code>
 _BRACKET_BEGINS_WITH_COMMA = re.compile(r"\(\s*[,;:]\s*")
 
@@ -62,12 +66,13 @@ def extract_dumps(
     """Write the text of some dumps: one paragraph a line, a blank line between articles.
 
     Several dumps are worked on side by side. Each that is finished leaves its text and its counts
-    in the work directory, where a second call finds them.
+    in the work directory, where a second call finds them; the caller deletes that once it has noted
+    that all is done, for without a part of it a second call could not go on.
 
     Args:
         dumps: the parts of one wiki's dump.
         text_file: a `.txt.zst` file.
-        work_directory: for files that are deleted at the end.
+        work_directory: for files that only this needs.
         workers: what they and wikiextractor may use.
         name: of the language, for the log.
 
@@ -113,7 +118,6 @@ def extract_dumps(
         for part in parts:
             with part.file("text.zst").open("rb") as text:
                 shutil.copyfileobj(text, file)
-    shutil.rmtree(work_directory)
     return +total
 
 
@@ -253,8 +257,8 @@ def _extract(
 
 
 def _command(articles: Path, templates: Path | None, processes: int) -> list[str]:
-    # -P: the user's folder may hold a file of the name of a module that the program imports
-    program = [sys.executable, "-P", "-m", "wikiextractor.WikiExtractor"]
+    # Its processes are forked and write to the standard output of the first, which is unbuffered.
+    program = [*_PYTHON, "-m", "wikiextractor.WikiExtractor"]
     program += ["--json", "-q", "-o", "-", "--html-safe", "", "--processes", str(processes)]
     program += ["--templates", str(templates)] if templates else ["--no-templates"]
     return [*program, str(articles)]

@@ -2,9 +2,9 @@
 
 While a text is encoded a sample of its sentences is kept as they were. Afterwards the same ones are
 read back from the store and compared. What should have come out is found by an independent route:
-the same sentences, shuffled by plain loops with another generator, at least twice each and as often
-as it takes to know the spread. Both are measured alike, on the word-pieces that occur once in their
-sentence, whose old and new places are known.
+the same sentences, shuffled by plain loops with another generator: those that can change at all, at
+least twice each and as often as it takes to know the spread. Both are measured alike, on the
+word-pieces that occur once in their sentence, whose old and new places are known.
 
     kendall_tau       order of all pairs: 1 as before, 0 at random (mean over sentences)
     fixed_positions   share of word-pieces that stand where they stood
@@ -16,6 +16,7 @@ of one sentence.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,12 +30,16 @@ from bbert.counter_random import draw, stream_key
 
 MEASURES = ("kendall_tau", "fixed_positions", "kept_bigrams")
 SAMPLE_SENTENCES = 4000
+_ONE_SWAP = ((8.0, 2.0), (2.0, 1.0), (4.0, 1.0))
+"""What one swap changes each measure by at the most: so much over the length, but never more than
+the second number. Of two places d apart, 2d - 1 of L(L - 1)/2 pairs turn round; two pieces leave
+their places, and four pairs of neighbours part."""
 LONGEST = 256
 """Longer sentences are not measured: comparing all pairs takes the square of the length."""
 _STANDARD_ERRORS = 6
 _EXPECTATION = 0x4E_03  # purpose of the generator's seed
 _SIMULATED = 4000
-"""Sentences that are shuffled for the expectation, at the least."""
+"""Shuffles for the expectation of all sentences together, at the least."""
 _MOST_SWAPS = 20_000_000
 """Of all of them together: about ten seconds. Where it takes more, fewer sentences are measured."""
 
@@ -99,15 +104,20 @@ def measure_order(sample: Path, store: TokenStore, permutation: Permutation) -> 
     Returns:
         every measure with `expected_<measure>` and the `standard_error_<measure>` that chance gives
         their difference; `sentences` measured; `same_word_pieces`: whether every sentence of the
-        sample has the pieces that it had; `within_sampling_error`.
+        sample has the pieces that it had; `within_sampling_error`. Where few sentences change, or
+        none did while the expectation was drawn, their spread is not known from it: one swap more
+        or less always counts as chance, but where none can be.
     """
     with np.load(sample) as saved:
         numbers_S, lengths_S, ids_P = saved["numbers"], saved["lengths"], saved["ids"]
     bounds = np.concatenate([[0], np.cumsum(lengths_S)])
-    repeats = max(2, -(-_SIMULATED // max(len(lengths_S), 1)))
     swaps_S = np.zeros(len(lengths_S), np.int64)
-    if permutation.variant != "positions":
+    if permutation.variant == "positions":
+        changes_S = np.full(len(lengths_S), permutation.p > 0)
+    else:
         swaps_S = num_transpositions(lengths_S, permutation.p, permutation.variant)
+        changes_S = swaps_S > 0
+    repeats = max(2, -(-_SIMULATED // max(np.count_nonzero(changes_S), 1)))
     measured = int(np.searchsorted(np.cumsum(swaps_S * repeats), _MOST_SWAPS, side="right"))
     measured = max(measured, min(len(lengths_S), 1))
     generator = np.random.default_rng([permutation.seed, _EXPECTATION])
@@ -120,22 +130,25 @@ def measure_order(sample: Path, store: TokenStore, permutation: Permutation) -> 
         elif place < measured:
             orders = [
                 slow_order(len(before_N), permutation.p, permutation.variant, generator)
-                for _ in range(repeats)
+                for _ in range(repeats if changes_S[place] else 1)
             ]
             shuffled = _Shuffled(place, before_N, [after_N, *(before_N[order] for order in orders)])
             compared.setdefault(len(before_N), []).append(shuffled)
-    found_SM, drawn_SRM = _measures(compared, repeats)
+    places_S, found_SM, expected_SM, variance_SM = _measures(compared)
     result: dict[str, Any] = {"sentences": len(found_SM), "same_word_pieces": same}
     within = same
     for column, name in enumerate(MEASURES):
         known_S = ~np.isnan(found_SM[:, column])  # what can be measured lies in the sentence alone
-        found_S, drawn_SR = found_SM[known_S, column], drawn_SRM[known_S, :, column]
-        if not len(found_S):
+        number = int(np.count_nonzero(known_S))
+        if not number:
             result |= {name: None, f"expected_{name}": None, f"standard_error_{name}": 0.0}
             continue
-        realised_mean, expected = float(found_S.mean()), float(drawn_SR.mean())
-        variance = float(drawn_SR.var(axis=1, ddof=1).sum()) / len(found_S) ** 2
-        error = float(np.sqrt(variance * (1 + 1 / repeats)))  # of both means
+        realised_mean = float(found_SM[known_S, column].mean())
+        expected = float(expected_SM[known_S, column].mean())
+        variance = float(variance_SM[known_S, column].sum()) * (1 + 1 / repeats)  # of both means
+        places_K = places_S[known_S]
+        variance += _square_of_one_swap(lengths_S[places_K[changes_S[places_K]]], column)
+        error = float(np.sqrt(variance)) / number
         result |= {
             name: realised_mean, f"expected_{name}": expected, f"standard_error_{name}": error,
         }  # fmt: skip
@@ -162,29 +175,48 @@ def slow_order(length: int, p: float, variant: str, generator: np.random.Generat
     return order
 
 
+def _square_of_one_swap(lengths_K: npt.NDArray[np.int64], column: int) -> float:
+    """The mean square of what one swap can change a measure of these sentences by; 0 of none."""
+    over_length, most = _ONE_SWAP[column]
+    effects_K = np.minimum(over_length / lengths_K, most)
+    return float(np.mean(effects_K**2)) if len(effects_K) else 0.0
+
+
 class _Shuffled(NamedTuple):
     place: int  # in the sample
     before_N: Ids
-    after: list[Ids]  # the store's, then the expectation's
+    after: list[Ids]  # the store's, then the expectation's; as many for all of a length
 
 
-def _measures(
-    compared: dict[int, list[_Shuffled]], repeats: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The measures of the store and of the expectation, in the order of the sample."""
-    places, measured = [], []
+class _Measured(NamedTuple):
+    """Sentences in the order of the sample: measures of the store, and of what was expected."""
+
+    places_S: npt.NDArray[np.int64]  # in the sample
+    found_SM: npt.NDArray[np.float64]
+    expected_SM: npt.NDArray[np.float64]  # mean of the shuffles
+    variance_SM: npt.NDArray[np.float64]  # over the shuffles; 0 where there is one
+
+
+def _measures(compared: Mapping[int, Sequence[_Shuffled]]) -> _Measured:
+    """What was measured of sentences, which are given by length."""
+    places: list[int] = []
+    measured = [np.zeros((0, 3, len(MEASURES)))]
     for length, sentences in compared.items():
-        at_once = max(1, _COMPARED_AT_ONCE // ((1 + repeats) * length**2))
+        orders = len(sentences[0].after)
+        at_once = max(1, _COMPARED_AT_ONCE // (orders * length**2))
         for start in range(0, len(sentences), at_once):
             some = sentences[start : start + at_once]
-            before_SN = np.repeat([s.before_N for s in some], 1 + repeats, axis=0)
+            before_SN = np.repeat([s.before_N for s in some], orders, axis=0)
             after_SN = np.concatenate([s.after for s in some])
             places += [s.place for s in some]
-            measured.append(_compare(before_SN, after_SN).reshape(len(some), 1 + repeats, -1))
-    if not places:
-        return np.zeros((0, len(MEASURES))), np.zeros((0, repeats, len(MEASURES)))
-    all_SRM = np.concatenate(measured)[np.argsort(places)]
-    return all_SRM[:, 0], all_SRM[:, 1:]
+            all_SRM = _compare(before_SN, after_SN).reshape(len(some), orders, -1)
+            drawn_SRM = all_SRM[:, 1:]
+            mean_SM = drawn_SRM.mean(axis=1)
+            variance_SM = drawn_SRM.var(axis=1, ddof=1) if orders > 2 else np.zeros_like(mean_SM)
+            measured.append(np.stack([all_SRM[:, 0], mean_SM, variance_SM], axis=1))
+    in_order = np.argsort(np.array(places, np.int64))
+    found_SM, expected_SM, variance_SM = np.concatenate(measured)[in_order].transpose(1, 0, 2)
+    return _Measured(np.array(places, np.int64)[in_order], found_SM, expected_SM, variance_SM)
 
 
 def _compare(before_SN: npt.NDArray[Any], after_SN: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -83,8 +83,9 @@ def measure_names(
             and all(_is_from(*words, language) for words in zip(before, in_order, strict=True))
         )
         if language.is_reversed:
-            back = [_natural(word, language) for word in after]
-            before = [give_way(word) for word in before]
+            back = [_unshifted(word, language) for word in after]
+            if sorted(back) != sorted(before):  # a text that gave way did so in all its words
+                before = [give_way(word) for word in before]
             same.append(sorted(back) == sorted(before))
             taus += _kendall_tau(before, back)
     number = len(restored)
@@ -146,11 +147,11 @@ def _shifted(word: str) -> str:
     return fake(word)
 
 
-def _natural(word: str, language: Language) -> str:
-    """The word as it stands in a plain text beside a fake one."""
+def _unshifted(word: str, language: Language) -> str:
+    """A word as it was written, one of a fake language as it stands in a plain text beside it."""
     first, last = TERRITORY
     is_shifted = language.is_fake and first <= ord(word[0]) <= last
-    return fake_to_plain(word) if is_shifted else give_way(word)
+    return fake_to_plain(word) if is_shifted else word
 
 
 def _kendall_tau(before: list[str], after: list[str]) -> list[float]:

@@ -62,7 +62,8 @@ class Workers:
 
         Raises:
             WorkerDied: a worker was killed.
-            Exception: the first thing in order at which `function` raised has raised this.
+            BaseException: the first thing in order at which `function` raised has raised this; a
+                RuntimeError that says what it was where it cannot be pickled.
         """
         if self.processes <= 1:
             yield from map(function, things)
@@ -205,7 +206,7 @@ class _Value:
 
 
 class _Error:
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self._trace = "".join(traceback.format_exception(error))
         try:
             pickle.loads(pickle.dumps(error))
@@ -251,7 +252,9 @@ def _work(connection: Connection) -> None:
         number, thing = message
         try:
             outcome: _Outcome = _Value(function(thing))
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of a Rust library is no Exception
             outcome = _Error(error)
         try:
             connection.send((number, outcome))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -130,6 +131,6 @@ def extract(*paths: Path, processes: int = 1) -> tuple[list[list[str]], dict[str
     target = folder / "text.txt.zst"
     with Workers(processes) as workers:
         counts = extract_dumps(paths, target, folder / "work", workers, "en")
-    assert not (folder / "work").exists()
+    shutil.rmtree(folder / "work")
     text = read(target)
     return [document.split("\n") for document in text.removesuffix("\n\n").split("\n\n")], counts

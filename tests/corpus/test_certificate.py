@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,44 @@ def test_unknown_words_are_told_with_the_mend_and_no_traceback(vocabulary: dict,
     with pytest.raises(RunFailed, match=mend) as failure:
         check_promises(certificate, LANGUAGES, "mirror")
     assert len(str(failure.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("segmentation", ["greedy", "unigram"])
+@pytest.mark.parametrize(("sample", "is_smaller"), [(200, True), (1348, False), (2_000_000, False)])
+def test_what_the_sample_lacks_is_mended_by_a_larger_sample(
+    segmentation: str, sample: int, is_smaller: bool
+):
+    certificate = copy.deepcopy(GOOD)
+    certificate["vocabulary"] |= {"segmentation": segmentation, "sample_sentences": sample}
+    for name, sentences in (("enfake", 1000), ("en", 300), ("es", 48)):
+        certificate["languages"][name] |= {"sentences": sentences, "unk_rate": 0.01}
+    with pytest.raises(BrokenPromise) as failure:
+        check_promises(certificate, LANGUAGES, "mirror")
+    _, mend = str(failure.value).splitlines()
+    told = "take a larger --sample-sentences: word-pieces were learned from 200 of the 1,348 "
+    assert mend.startswith(told) == is_smaller
+    assert ("--vocab-size" in mend) != is_smaller
+
+
+@pytest.mark.parametrize(
+    ("tau", "within", "shown"),
+    [
+        (0.99995, True, "kendall tau 1.0000, 1.0000 expected"),
+        (0.99995, False, "kendall tau 0.99995, 0.99996 expected"),
+        (0.9999604, False, "kendall tau 0.999960, 0.999961 expected"),
+        (0.5, False, "kendall tau 0.5000, 1.0000 expected"),
+        (None, False, "kendall tau not measured, 1.0000 expected"),
+    ],
+)
+def test_measures_that_are_not_the_same_do_not_read_alike(tau, within: bool, shown: str):
+    certificate = copy.deepcopy(GOOD)
+    measured = {"name": "permute=0.01", "kendall_tau": tau, "expected_kendall_tau": 0.9999605}
+    certificate["languages"]["es"]["interventions"] = [measured | {"within_sampling_error": within}]
+    if within:
+        assert any(shown in kept for kept in check_promises(certificate, LANGUAGES, "mirror"))
+        return
+    with pytest.raises(BrokenPromise, match=re.escape(shown)):
+        check_promises(certificate, LANGUAGES, "mirror")
 
 
 def test_with_a_joint_vocabulary_the_same_cuts_are_measured_but_not_promised():

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dump_files import plain_text
 
+from bbert.cli import main
 from bbert.corpus.config import REAL_DEFAULTS, SAMPLE_DEFAULTS, CorpusConfig, resolve, run_name
 from bbert.corpus.sources import assign_sources, read_sources
 from bbert.errors import InputError
@@ -69,6 +71,44 @@ def test_names_of_runs():
         languages=("enfake", "it"), dump=("en=a", "it=b"), vocab_size=8000, seed=3
     )
     assert run_name(config) == "enfake-it-seed3-vocab-size8000"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"languages": ("en", "es")},
+        {"vocab_size": 700, "vocab": "joint"},
+        {"text": ("en=a", "es=b"), "seed": 3},
+        {"text": ("en=a", "es=b"), "segmentation": "unigram", "permute": ("en=0.5",)},
+        {"text": ("en=a", "enfake=b"), "vocab": "mirror", "vocab_size": 8000},
+        {"text": ("en=a",), "tokenization": "word"},
+        {"text": ("en=a",), "tokenization": "char", "vocab_size": 300},
+    ],
+)
+def test_what_is_filled_in_has_no_part_in_the_name(options: dict):
+    typed = CorpusConfig(**options)
+    assert run_name(resolve(typed)) == run_name(typed)
+
+
+def test_an_option_that_says_what_would_be_filled_in_names_the_same_run():
+    text = ("en=a", "es=b")
+    spelt_out = CorpusConfig(text=text, vocab="joint", segmentation="greedy", vocab_size=60_000)
+    assert run_name(spelt_out) == run_name(CorpusConfig(text=text)) == "en-es"
+    assert run_name(CorpusConfig(vocab="joint")) == "sample-enfake-en-vocab-joint"
+
+
+def test_the_saved_configuration_of_a_run_finds_it_up_to_date(tmp_path: Path, capsys):
+    text, corpora = tmp_path / "en.txt", tmp_path / "corpora"
+    text.write_text(plain_text(20))
+    build = ["corpus", "build", "--work", str(tmp_path), "--processes", "1"]
+    assert main([*build, "--text", f"en={text}", "--vocab-size", "150"]) == 0
+    assert [path.name for path in corpora.iterdir() if path.is_dir()] == ["en-vocab-size150"]
+    manifest = (corpora / "en-vocab-size150" / "manifest.json").read_bytes()
+    assert main([*build, "--config", str(corpora / "en-vocab-size150" / "config.yaml")]) == 0
+    assert [path.name for path in corpora.iterdir() if path.is_dir()] == ["en-vocab-size150"]
+    assert (corpora / "en-vocab-size150" / "manifest.json").read_bytes() == manifest
+    assert "en-vocab-size150 is up to date" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from dump_files import article, dump, page, plain_text
+from dump_files import article, dump, page, plain_text, write
 
 from bbert.cli import main
 
@@ -83,6 +84,32 @@ def test_a_build_that_lacks_only_its_manifest_is_finished(tmp_path: Path, monkey
     assert (tmp_path / "corpora" / "late.partial" / "certificate.json").exists()
     assert main(build) == 0
     assert (tmp_path / "corpora" / "late" / "manifest.json").exists()
+
+
+def test_a_build_killed_while_it_deletes_what_was_extracted_from_goes_on(
+    tmp_path: Path, monkeypatch
+):
+    dump_file = write(tmp_path, dump([page(f"A {i}", article(i), number=i) for i in range(9)]))
+    build = [
+        "corpus", "build", "--work", str(tmp_path), "--quiet", "--dump", f"en={dump_file}",
+        "--vocab-size", "100", "--name", "halved", "--processes", "1",
+    ]  # fmt: skip
+    delete = shutil.rmtree
+
+    def killed_half_way(path: Path, *arguments, **options):
+        if Path(path).name != "dump-en":
+            return delete(path, *arguments, **options)
+        (Path(path) / "1.text.zst").unlink()  # and what says that it is done is still there
+        sys.exit(9)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", killed_half_way)
+        with pytest.raises(SystemExit):
+            main(build)
+    assert (tmp_path / "corpora" / "halved.partial" / "intermediate" / "dump-en").exists()
+    assert main(build) == 0
+    assert (tmp_path / "corpora" / "halved" / "manifest.json").exists()
+    assert not (tmp_path / "corpora" / "halved" / "intermediate").exists()
 
 
 def test_nothing_keeps_running_after_a_kill(command: list[str], tmp_path: Path):

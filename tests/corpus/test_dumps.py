@@ -224,7 +224,7 @@ def test_real_dumps(real_data: Path, tmp_path: Path):
         pytest.skip(f"no dumps at {wiki}")
     for name, articles in (("eswiki", 1), ("ruwiki", 1), ("hiwiki", 1)):
         path = wiki / f"{name}-pages-articles.xml.bz2"
-        counts = extract_dumps([path], tmp_path / "t", tmp_path / "w", ALONE, name)
+        counts = extract_dumps([path], tmp_path / "t", tmp_path / name, ALONE, name)
         assert (counts["articles"], counts["documents"]) == (articles, articles)
     target = tmp_path / "en.zst"
     path = wiki / "enwiki-pages-articles.xml.bz2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,13 @@ from dump_files import dump, extract, page, write
 from bbert.corpus import dumps as dumps_module
 from bbert.corpus.guarded_process import guarded_process
 from bbert.errors import RunFailed
+
+
+@pytest.fixture(autouse=True)
+def ordinary_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's output to a pipe is buffered, as it is for a user."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
 
 LOOPS = {
     "itself": {"Loop": "round {{Loop}} and {{Loop}}"},
@@ -38,7 +46,7 @@ def test_templates_that_include_each_other_come_to_an_end(
     pages += [page(title, f"About {title}.", number=i) for i, title in enumerate("AB")]
     pages.insert(-1, page("L", "Text. {{Loop|x}} ends.", number=9))
     documents, counts = extract(write(tmp_path, dump(pages)), processes=2)
-    if "otherwise" in loop:
+    if "otherwise" in loop:  # that of article 1 is not lost with the program that is ended
         assert documents == [["About A."], ["About B."]]
         assert counts["failed_articles"] == 1
         assert "article 2 is left out: wikiextractor not done after 3 s" in caplog.text
@@ -81,7 +89,7 @@ for page in re.findall("<page>.*?</page>", gzip.open(sys.argv[1], "rt").read(), 
     if "POISON" in page:
         print("Traceback (most recent call last)\\nValueError: poison", file=sys.stderr, flush=True)
         time.sleep(100)
-    print(json.dumps({"text": re.search("<title>(.*)</title>", page)[1]}), flush=True)
+    print(json.dumps({"text": re.search("<title>(.*)</title>", page)[1]}))
 """
 
 
@@ -91,7 +99,7 @@ def test_a_page_that_stops_wikiextractor_is_left_out(tmp_path: Path, monkeypatch
     program.write_text(FAKE_EXTRACTOR)
 
     def command(articles: Path, templates: Path | None, processes: int) -> list[str]:
-        return [sys.executable, str(program), str(articles)]
+        return [*dumps_module._PYTHON, str(program), str(articles)]
 
     monkeypatch.setattr(dumps_module, "_command", command)
     monkeypatch.setattr("bbert.corpus.guarded_process._SECONDS_AFTER_TRACEBACK", 0.2)
@@ -100,6 +108,7 @@ def test_a_page_that_stops_wikiextractor_is_left_out(tmp_path: Path, monkeypatch
     documents, counts = extract(path, processes=2)
     assert documents == [["a"], ["b"], ["c"], ["d"]]
     assert counts["failed_articles"] == 2
+    assert re.findall(r"article (\d) is left out", caplog.text) == ["3", "5"]
     assert "article 3 is left out: wikiextractor cannot read it: ValueError: poison" in caplog.text
 
 

@@ -19,7 +19,7 @@ FLOORS = {"en": 0.91, "es": 0.97, "ru": 0.975, "hi": 0.985, "it": 0.98, "fr": 0.
 PARTS = st.sampled_from(
     ["Word", "word", "St.", "M.", "2.", "डॉ.", "।", ".", "!", "?", "…", " ", "  ", '"', "'", "(",
      ")", "“", "”", "«", "»", "[", "]", ",", "www.example.org", "J.-C.", "\u00a0", "漢。",
-     "é\u0301"]
+     "é\u0301", "C", "\u202f", "\u3000"]
 )  # fmt: skip
 TEXTS = st.lists(PARTS | st.characters(codec="utf-8", exclude_characters="\n"), max_size=40).map(
     "".join
@@ -39,7 +39,7 @@ CASES = [
 ]
 
 
-@given(st.sampled_from(["en", "es", "fr", "hi", "it", "ru", "zh", "xx"]), TEXTS)
+@given(st.sampled_from(["en", "es", "fr", "hi", "it", "kk", "ru", "zh", "xx"]), TEXTS)
 @settings(max_examples=400, deadline=None)
 def test_nothing_but_white_space_is_lost(language: str, text: str):
     sentences = split_sentences(language, text)
@@ -51,6 +51,26 @@ def test_nothing_but_white_space_is_lost(language: str, text: str):
 def test_traps(language: str, sentences: list[str]):
     found = [sentence.strip() for sentence in split_sentences(language, " ".join(sentences))]
     assert found == sentences
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("fr", "Il a eu la note «\u00a0A\u00a0». Elle aussi. Il dit «\u00a0non\u00a0»."),
+        ("fr", "C'est le plan (\u202fB\u202f). Voilà."),
+        ("en", "He takes vitamin C\u00a0. It helps."),
+        ("en", "Point B \u00a0\u2003. Then “more”. And more."),
+        ("zh", "维生素C\u3000. Next one."),
+        ("xx", "A\x85."),
+        ("kk", "C\u202f.\u2009. D..\u00a0. E"),
+    ],
+)
+def test_white_space_between_a_capital_and_a_full_stop(language: str, text: str):
+    """What `sentencex` 1.0.32 dies of where it is not ASCII: it is kept, and is as blanks are."""
+    found = split_sentences(language, text)
+    assert "".join(found) == text
+    blanks = "".join(" " if character.isspace() else character for character in text)
+    assert list(map(len, found)) == list(map(len, split_sentences(language, blanks)))
 
 
 @pytest.fixture(scope="module")

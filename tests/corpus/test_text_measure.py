@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bbert.corpus.plain_text import Piece
 from bbert.corpus.shared_documents import DocumentRecord, shared_documents
 from bbert.corpus.text_measure import measure_names, natural_sentences
+from bbert.fake import give_way
 from bbert.languages import Language, fake
 
 NAMES = ["enfake", "enreversed", "enfakereversed", "enfakeshare30"]
@@ -22,6 +23,10 @@ sentences = st.lists(st.lists(words, min_size=1, max_size=8), min_size=1, max_si
 def written(natural: list[list[str]], language: Language) -> list[list[str]]:
     text = "\n".join(" ".join(sentence) for sentence in natural)
     return [line.split(" ") for line in language.apply(text).split("\n")]
+
+
+def gave_way(content: list[list[str]]) -> list[list[str]]:
+    return [[give_way(word) for word in sentence] for sentence in content]
 
 
 def as_tokenised(content: list[list[str]]) -> list[list[str]]:
@@ -56,6 +61,22 @@ def test_one_wrong_word_or_lost_sentence_is_found(content, name: str, data):
         assert any(
             e.get("restored", 1) < 1 or e.get("same_words", 1) < 1 for e in measured.values()
         )
+
+
+@given(sentences)
+@settings(max_examples=100, deadline=None)
+def test_a_reversed_text_that_gave_way_to_a_fake_one_is_recognised(content: list[list[str]]):
+    natural, language = as_tokenised(content), Language.parse("enreversed")
+    entry = measure_names(natural, gave_way(written(natural, language)), language)["reversed"]
+    assert entry["same_words"] == 1
+    assert entry["kendall_tau"] in (-1, None)
+
+
+def test_a_sentence_that_gave_way_in_one_word_only_is_found():
+    natural, language = [["\U00030edd", "a", "\U00030d72"]], Language.parse("enreversed")
+    [[first, *rest]] = written(natural, language)
+    entry = measure_names(natural, [[give_way(first), *rest]], language)["reversed"]
+    assert entry["same_words"] == 0
 
 
 def test_an_order_that_was_left_as_it_was():

@@ -31,6 +31,24 @@ def kill_at_five(number: int) -> int:
     return number
 
 
+class Panic(BaseException):
+    """As a library in Rust raises it: no Exception, and of a module that nobody can import."""
+
+    __module__ = "nowhere"
+
+
+def panic_at_five(number: int) -> int:
+    if number == 5:
+        raise Panic("end byte index 9 is not a char boundary")
+    return number
+
+
+def end_at_five(number: int) -> int:
+    if number == 5:
+        raise SystemExit(3)
+    return number
+
+
 def knows_colorsys(_: int) -> bool:
     return "colorsys" in sys.modules
 
@@ -108,6 +126,18 @@ def test_an_error_comes_in_its_turn_and_the_workers_can_be_used_again(two: Worke
     assert results == list(range(7))
     assert "refuse_seven" in "".join(caught.value.__notes__)
     assert list(two.map(square, range(5), "squaring")) == [0, 1, 4, 9, 16]
+
+
+def test_a_panic_says_what_happened_and_the_workers_can_be_used_again(two: Workers):
+    with pytest.raises(RuntimeError, match=r"^Panic: end byte index 9") as caught:
+        list(two.map(panic_at_five, range(20), "making the final text of fr"))
+    assert "panic_at_five" in "".join(caught.value.__notes__)
+    assert list(two.map(square, range(5), "squaring")) == [0, 1, 4, 9, 16]
+
+
+def test_a_worker_that_is_told_to_end_does(two: Workers):
+    with pytest.raises(WorkerDied, match=r"ended \(exit code 3\) while reading"):
+        list(two.map(end_at_five, range(20), "reading"))
 
 
 def test_who_stops_listening_leaves_nothing_behind(two: Workers):
