@@ -123,7 +123,8 @@ def make_plan(config: PretrainConfig, group: ProcessGroup | None = None) -> Plan
     resolved = resolve(config, corpus_name, manifest, machine)
     processes = known(resolved.processes)
     micro_batches(known(resolved.batch_size), processes, resolved.micro_batch_size)
-    plan = Plan(resolved, name, corpus)
+    # With its name, so that `--config` with what the run has saved names the same run.
+    plan = Plan(replace(resolved, name=name), name, corpus)
     if config.probe_parallel:
         _check_parallel_files(plan)
     return plan

@@ -25,6 +25,7 @@ from bbert.pretrain.plan import make_plan
 from bbert.pretrain.process_group import ProcessGroup, launched_group
 from bbert.pretrain.run import _check_corpora, _Orders
 from bbert.run_directory import RunDirectory
+from bbert.stage_config import load_yaml, save_yaml
 
 SMALL = (
     "--depth", "2", "--heads", "2", "--hidden", "16", "--seq-len", "24", "--batch-size", "6",
@@ -210,6 +211,15 @@ def test_a_node_with_another_corpus_is_named(tmp_path: Path):
             (corpus / "manifest.json").write_text(harm)
         with pytest.raises(InputError, match=rf"process 0 on .*{words}"):
             _check_corpora(orders, ProcessGroup())
+
+
+def test_a_saved_configuration_names_the_same_run(tmp_path: Path):
+    build_tiny_corpus(tmp_path, documents=5)
+    plan = make_plan(PretrainConfig(work=tmp_path, device="cpu", depth=2))
+    save_yaml(plan.config, tmp_path / "config.yaml")
+    again = make_plan(replace(load_yaml(PretrainConfig, tmp_path / "config.yaml"), work=tmp_path))
+    assert again.name == plan.name == "tiny-depth2"
+    assert again.identity == plan.identity
 
 
 def test_a_launcher_of_one_process_decides_how_many_there_are(
