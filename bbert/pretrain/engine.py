@@ -22,12 +22,12 @@ from bbert.errors import InputError
 from bbert.pretrain import process_group
 from bbert.pretrain.compiling import compile_options, wants_compiling, wants_graphs
 from bbert.pretrain.config import MAX_GRADIENT_NORM, Compile
+from bbert.pretrain.memory import bucket_elements, checkpoint_bytes
 from bbert.pretrain.model import BertForPretraining
 from bbert.pretrain.optimizer import adamw, set_learning_rate
 from bbert.pretrain.process_group import ProcessGroup
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-_MAX_BUCKET_ELEMENTS = 500_000_000
 _BUCKET_MULTIPLE = 1000  # DeepSpeed asks for a multiple of its alignment
 
 
@@ -162,7 +162,9 @@ class Engine:
     def state(self) -> dict[str, torch.Tensor]:
         """Weights and moments by parameter name, on the CPU; every process must call it.
 
-        With ZeRO the moments are put together from all processes; only the leading one keeps them.
+        On a CPU they are not copied, which would take 12 bytes a parameter: the next step changes
+        them. With ZeRO the moments are put together from all processes; only the leading one keeps
+        them.
         """
         if self.zero:
             self._link_shares()
@@ -173,8 +175,14 @@ class Engine:
             if self._group.leads:
                 for kind, tensor in found.items():
                     stored = self.model.trimmed(name, tensor)
-                    tensors[f"{kind}/{name}"] = stored.to("cpu", copy=True).contiguous()
+                    tensors[f"{kind}/{name}"] = stored.to("cpu").contiguous()
         return tensors
+
+    @property
+    def state_bytes(self) -> float:
+        """What `state` takes of the host's memory, beside the training itself."""
+        parameters = self.model.architecture.parameter_count()
+        return checkpoint_bytes(parameters, self.device == "cuda", self._settings.zero_stage)
 
     @torch.no_grad()
     def load_state(self, tensors: Mapping[str, torch.Tensor], step: int) -> None:
@@ -258,9 +266,10 @@ def deepspeed_config(
     """DeepSpeed's own configuration: as thin as it goes."""
     zero: dict[str, Any] = {"stage": settings.zero_stage}
     if settings.zero_stage:
-        # The default buckets take gigabytes, however small the model.
-        elements = sum(parameter.numel() for parameter in model.parameters())
-        bucket = min(_MAX_BUCKET_ELEMENTS, -(-elements // _BUCKET_MULTIPLE) * _BUCKET_MULTIPLE)
+        # The default buckets take gigabytes, however small the model; one that holds all gradients
+        # lets go of none before the end of the backward pass, so that nothing is shared out.
+        bucket = bucket_elements(sum(parameter.numel() for parameter in model.parameters()))
+        bucket = -(-bucket // _BUCKET_MULTIPLE) * _BUCKET_MULTIPLE
         zero |= {"reduce_bucket_size": bucket, "allgather_bucket_size": bucket}
     config: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": settings.rows,

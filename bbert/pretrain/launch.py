@@ -1,8 +1,9 @@
 """Starts the processes of a run on this machine, passes signals on and reports one error, not many.
 
 `bbert pretrain --processes 2` is a supervisor without torch: it starts `bbert.pretrain.worker`
-twice, forwards the signals of `stop_request`, and when a worker dies ends the others, which would
-wait for it forever. Under `torchrun`, `deepspeed` and Slurm this module is not used.
+twice, forwards the signals of `stop_request`, and half a minute after a worker has failed ends
+those that are left, which may wait for it forever. Under `torchrun`, `deepspeed` and Slurm this
+module is not used.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from bbert.run_directory import read_json
 from bbert.stage_config import plain
 from bbert.usable_processors import usable_processors
 
-_SECONDS_TO_FOLLOW_A_DEAD_WORKER = 10.0
+# More than elsewhere a process gets for the checkpoint at hand (`lifeline.SECONDS_TO_END`): after
+# it a worker ends by itself, because the connection is gone.
+_SECONDS_TO_FOLLOW_A_DEAD_WORKER = 30.0
 _SECONDS_BETWEEN_LOOKS = 0.05
 _KNOWN_ERRORS = {error.__name__: error for error in (InputError, LossNotFinite, RunFailed)}
 
@@ -54,17 +57,19 @@ def run_workers(config: PretrainConfig, processes: int, hidden: int) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="bbert-workers-") as folder:
         workers = _start(config, processes, hidden, Path(folder))
+        killed: set[int] = set()
         try:
             with _signals_forwarded(workers) as received:
                 _wait(workers)
         finally:
             for worker in workers:
                 if worker.process.poll() is None:
+                    killed.add(worker.rank)
                     worker.process.kill()
                     worker.process.wait()
         if received and any(worker.process.returncode for worker in workers):
             raise stopping_exception(received[0])
-        _raise_first_error(workers)
+        _raise_first_error(workers, killed)
 
 
 def _start(config: PretrainConfig, processes: int, hidden: int, folder: Path) -> list[_Worker]:
@@ -124,9 +129,18 @@ def _wait(workers: list[_Worker]) -> None:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def _raise_first_error(workers: list[_Worker]) -> None:
-    """The cause: a worker that died without a word, else what was reported first."""
-    failed = [worker for worker in workers if worker.process.returncode]
+def _raise_first_error(workers: list[_Worker], killed: set[int]) -> None:
+    """The cause: a worker that died without a word, else what was reported first.
+
+    Args:
+        killed: those that did not end by themselves, whose death is no cause; a report of theirs
+            counts.
+    """
+    failed = [
+        worker
+        for worker in workers
+        if worker.process.returncode and (worker.rank not in killed or worker.outcome.is_file())
+    ]
     if not failed:
         return
     reports = {w.rank: read_json(w.outcome) for w in failed if w.outcome.is_file()}

@@ -16,6 +16,10 @@ logger = logging.getLogger(__name__)
 
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 _SAID_BY_TORCH = ("can't allocate memory", "not enough memory")  # on a CPU it has no class for it
+# Reserved by those that a training starts, and hardly used; 150 MB were seen.
+_ADDRESSES_OF_THREADS = 200_000_000
+
+_SMALLER = "use a smaller --hidden or --depth, or leave this machine more memory"
 
 
 @dataclass(frozen=True)
@@ -26,25 +30,26 @@ class MemoryBudget:
         rows: at once, of the largest micro-batch.
         limit: bytes that this process can have.
         other_dropout: another micro-batch has other zeros of the attention's dropout.
+        gpu: it computes on a GPU.
     """
 
     need: MemoryNeed
     rows: int
     limit: float
     other_dropout: bool = False
+    gpu: bool = False
 
     def mend(self, most_rows: int) -> str:
-        """The option that would help, at most `most_rows` rows at once."""
+        """The option that would help, at most `most_rows` rows at once (0: one did not fit)."""
         rows = min(most_rows, self.need.rows_within(self.limit))
         if rows >= 1:
             same = "the result is the same"
             if self.other_dropout:
                 same = "the same batches and masks, other zeros of the attention's dropout"
             return f"use --micro-batch-size {rows} ({same})"
-        return (
-            "not even one row fits: use a smaller --hidden, --depth or --seq-len, "
-            "or --zero-stage 2 on several machines"
-        )
+        # On a CPU ZeRO takes about as much as it shares out: docs/how-to/choose-a-size.md.
+        share = ", or --zero-stage 2 on several GPUs" if self.gpu else ""
+        return f"not even one row fits: use a smaller --hidden, --depth or --seq-len{share}"
 
     def warn(self) -> None:
         """Say it before the first step where the formula exceeds what there is."""
@@ -60,19 +65,45 @@ class MemoryBudget:
         """Turns running out of memory while entered into an error that names the mend.
 
         Raises:
-            RunFailed: with the micro-batch that would fit.
+            RunFailed: with the micro-batch that would fit; or what was raised as such already.
         """
         try:
             yield
+        except RunFailed:  # a checkpoint that failed, which has nothing to do with the rows
+            raise
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             raise RunFailed(
                 f"out of memory with {self.rows} rows at once (about "
                 f"{shown_bytes(self.need.of(self.rows))} of {shown_bytes(self.limit)}); "
-                f"{self.mend(max(1, self.rows // 2))}\n"
+                f"{self.mend(self.rows // 2)}\n"
                 "the same command with it goes on from the last checkpoint"
             ) from error
+
+
+@contextmanager
+def saving_explained(step: int, num_bytes: float, last: Path | None) -> Iterator[None]:
+    """Turns running out of memory while a checkpoint is made into an error that says so.
+
+    Args:
+        num_bytes: what the checkpoint takes beside the training itself.
+        last: the newest checkpoint that there is.
+
+    Raises:
+        RunFailed: with the mend.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        took = f" (about {shown_bytes(num_bytes)} beside the training)" if num_bytes else ""
+        where = f"goes on from {last}" if last else "starts again: there is no checkpoint yet"
+        raise RunFailed(
+            f"out of memory while the checkpoint of step {step:,} was made{took}; {_SMALLER}\n"
+            f"the same command {where}"
+        ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -104,7 +135,8 @@ def available_bytes(device: str, processes_here: int = 1) -> float:
     limit = free / processes_here
     address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
     if address_space != resource.RLIM_INFINITY:  # ulimit -v
-        limit = min(limit, address_space - psutil.Process().memory_info().vms)
+        used = psutil.Process().memory_info().vms + _ADDRESSES_OF_THREADS
+        limit = min(limit, max(0, address_space - used))
     return limit
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
+import socket
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -68,6 +70,11 @@ class ProcessGroup:
         dist.all_gather_object(values, value)
         return values
 
+    def size_here(self) -> int:
+        """How many of the processes are on this host; every process must ask."""
+        own = socket.gethostname()
+        return self.gather(own).count(own)
+
     def broadcast_tensors(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The leading process's CPU tensors in every process; what others give is not looked at."""
         if self.size == 1:
@@ -110,6 +117,15 @@ def launched_group() -> ProcessGroup | None:
     except ValueError as error:
         raise InputError(f"RANK, WORLD_SIZE and LOCAL_RANK must be numbers: {error}") from None
     return ProcessGroup(rank, size, local_rank, os.getppid())
+
+
+def launched_here(group: ProcessGroup) -> int:
+    """Processes on this host, before they are connected: all, where the launcher does not say."""
+    for name in ("LOCAL_WORLD_SIZE", "LOCAL_SIZE", "SLURM_STEP_TASKS_PER_NODE"):  # "8(x2)"
+        found = re.match(r"\d+", os.environ.get(name, ""))
+        if found:
+            return min(int(found[0]), group.size)
+    return group.size
 
 
 def count_gpus() -> int:
@@ -273,8 +289,6 @@ def deepspeed_log(file: Path | None) -> Iterator[None]:
 
 def loopback_interface() -> str | None:
     """Name of the interface on which processes of one machine meet ("lo", "lo0")."""
-    import socket
-
     if sys.platform == "win32":
         return None
     names = [name for _, name in socket.if_nameindex()]

@@ -41,6 +41,7 @@ from bbert.pretrain.process_group import (
     count_gpus,
     end_without_the_lost,
     launched_group,
+    launched_here,
 )
 from bbert.pretrain.stop_request import stopped_at_once
 from bbert.provenance import sha256
@@ -95,7 +96,8 @@ def _dry_run(config: PretrainConfig, group: ProcessGroup | None) -> DryRun:
 
     plan = make_plan(config, group)
     warn_of_slow_arithmetic(plan.config)
-    return DryRun(plan.config, plan.final, estimates(plan))
+    here = known(plan.config.processes) if group is None else launched_here(group)
+    return DryRun(plan.config, plan.final, estimates(plan, here))
 
 
 def run_in_group(
@@ -200,23 +202,33 @@ def _train(orders: _Orders, group: ProcessGroup) -> Training:
     """Train to the last step, in one of the processes."""
     from bbert.pretrain.assemble import assemble
     from bbert.pretrain.estimate import memory_budget
+    from bbert.pretrain.out_of_memory import available_bytes
     from bbert.pretrain.process_group import connect, deepspeed_log
-    from bbert.pretrain.saving import read_in_all
 
+    device = orders.plan.config.device
+    connect(group, device)
+    # While nobody has weights yet: all meet in `_check_corpora` before they make them.
+    memory = available_bytes(device, group.size_here())
     _check_corpora(orders, group)
-    connect(group, orders.plan.config.device)
     with deepspeed_log(orders.run_path / "deepspeed.log" if group.leads else None):
         training = assemble(orders.plan, orders.run_path, group)
-        budget = memory_budget(orders.plan, training.source, training.rows)
+        budget = memory_budget(orders.plan, training.source, training.rows, memory)
         if group.leads:
             budget.warn()
         if orders.checkpoint is not None:
-            checkpoint = read_in_all(orders.checkpoint, group)
-            training.resume(checkpoint)
-            logger.info("going on from step %s (%s)", f"{checkpoint.step:,}", checkpoint.path)
+            _resume(training, orders.checkpoint, group)
         with budget.explained():
             training.run()
     return training
+
+
+def _resume(training: Training, path: Path, group: ProcessGroup) -> None:
+    """Go on from a checkpoint, and let go of it: it is as large as weights and moments."""
+    from bbert.pretrain.saving import read_in_all
+
+    checkpoint = read_in_all(path, group)
+    training.resume(checkpoint)
+    logger.info("going on from step %s (%s)", f"{checkpoint.step:,}", checkpoint.path)
 
 
 def _check_corpora(orders: _Orders, group: ProcessGroup) -> None:

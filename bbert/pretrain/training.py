@@ -1,6 +1,7 @@
 """The training loop: steps, rows of metrics, validations and checkpoints, in that order.
 
-A step reads nothing back from the device. Rows are due every `log_every` steps, at every validation
+A step reads nothing back from the device, but for ZeRO: there DeepSpeed asks three times a step
+whether the gradient's norm is finite. Rows are due every `log_every` steps, at every validation
 and at the end; a checkpoint is written after the row of the same step, so that a run that goes on
 from it finds in `metrics.jsonl` exactly what was written up to that step. A signal stops the run
 between two micro-batches (the step is then given up) or two batches of a validation (its row is
@@ -29,6 +30,7 @@ from bbert.pretrain.inspection import keep_step
 from bbert.pretrain.metrics import LossNotFinite, LossTable, check_finite, training_row
 from bbert.pretrain.metrics_log import MetricsLog
 from bbert.pretrain.multilinguality import Multilinguality
+from bbert.pretrain.out_of_memory import saving_explained
 from bbert.pretrain.probe_cost import ProbeCost
 from bbert.pretrain.process_group import ProcessGroup
 from bbert.pretrain.saving import Saving
@@ -247,17 +249,22 @@ class Training:
         return self.step > 0 and not self.saving.has(self.step)
 
     def _save(self, log: MetricsLog | None) -> None:
-        """Write a checkpoint of this step."""
-        tensors = self.engine.state()
-        losses = self._table.total().tolist()
-        progress = {
-            "step": self.step,
-            "seconds": round(self.seconds, 3),
-            "probe_seconds": round(self.probe_cost.seconds, 3),
-            "tokens_per_second": self._speed,
-            "losses": losses,
-        }
-        self.saving.save(tensors, progress, before=log.sync if log else lambda: None)
+        """Write a checkpoint of this step.
+
+        Raises:
+            RunFailed: memory does not suffice for it.
+        """
+        with saving_explained(self.step, self.engine.state_bytes, self.saving.last):
+            tensors = self.engine.state()
+            losses = self._table.total().tolist()
+            progress = {
+                "step": self.step,
+                "seconds": round(self.seconds, 3),
+                "probe_seconds": round(self.probe_cost.seconds, 3),
+                "tokens_per_second": self._speed,
+                "losses": losses,
+            }
+            self.saving.save(tensors, progress, before=log.sync if log else lambda: None)
 
     def _leave(self, number: int) -> None:
         logger.info(

@@ -66,3 +66,38 @@ def slow_export(marker: Path) -> None:
         time.sleep(60)
 
     export.to_hugging_face = planted
+
+
+def no_memory_for_state(step: int) -> None:
+    """From `step` on memory is refused to what a checkpoint is made of."""
+    from bbert.pretrain.training import Training
+
+    save = Training._save
+
+    def planted(self: Training, log: Any) -> None:
+        if self.step >= step:
+            self.engine.state = _refused
+        save(self, log)
+
+    Training._save = planted
+
+
+def _refused() -> None:
+    raise MemoryError
+
+
+def show_what_is_alive(file: Path) -> None:
+    """Write into `file` which checkpoints a run still holds when it begins to train; end it."""
+    import gc
+
+    from bbert.pretrain.checkpoint import Checkpoint
+    from bbert.pretrain.training import Training
+
+    def planted(self: Training) -> None:
+        gc.collect()
+        alive = sum(isinstance(found, Checkpoint) for found in gc.get_objects())
+        mapped = Path("/proc/self/maps").read_text().count("state.safetensors")
+        file.write_text(f"step {self.step}: {alive} checkpoints, {mapped} files")
+        raise SystemExit(3)
+
+    Training.run = planted

@@ -17,8 +17,9 @@ from commands import Command
 from tiny_corpus import build_tiny_corpus
 
 import bbert.pretrain.launch as launch_module
-from bbert.errors import InputError
+from bbert.errors import InputError, RunFailed
 from bbert.pretrain.config import PretrainConfig
+from bbert.pretrain.lifeline import SECONDS_TO_END
 from bbert.pretrain.metrics import LossNotFinite
 from bbert.pretrain.metrics_log import read_metrics
 
@@ -220,6 +221,43 @@ def test_the_first_error_of_the_workers_is_raised(
     with pytest.raises(error) as caught:
         launch_module.run_workers(PretrainConfig(), 2, 64)
     assert message in str(caught.value)
+
+
+HANGING = """
+import json, os, sys, time
+report = json.loads(os.environ["REPORTS"])[int(os.environ["RANK"])]
+if report is not None:
+    json.dump(report, open(sys.argv[2] + ".new", "w"))
+    os.replace(sys.argv[2] + ".new", sys.argv[2])
+if report is None or report.get("hangs"):
+    time.sleep(60)
+raise SystemExit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        [{"type": "RunFailed", "message": "no memory", "time": 1}, None],
+        [{"type": "RuntimeError", "message": "lost", "time": 2},
+         {"type": "RunFailed", "message": "no memory", "time": 1, "hangs": True}],
+    ],
+)  # fmt: skip
+def test_a_worker_that_had_to_be_killed_is_not_the_cause(
+    reports: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It was in a long micro-batch, or could not end once it had said why."""
+    stub = tmp_path / "stub.py"
+    stub.write_text(HANGING)
+    monkeypatch.setattr(launch_module, "_worker_command", lambda: [sys.executable, str(stub)])
+    monkeypatch.setattr(launch_module, "_SECONDS_TO_FOLLOW_A_DEAD_WORKER", 0.5)
+    monkeypatch.setenv("REPORTS", json.dumps(reports))
+    with pytest.raises(RunFailed, match=r"^no memory$"):
+        launch_module.run_workers(PretrainConfig(), 2, 64)
+
+
+def test_a_supervisor_waits_for_a_checkpoint_at_hand():
+    assert launch_module._SECONDS_TO_FOLLOW_A_DEAD_WORKER > SECONDS_TO_END
 
 
 SHOW_THREADS = """

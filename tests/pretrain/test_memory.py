@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import resource
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import plants
 import psutil
 import pytest
 import torch
@@ -15,14 +17,19 @@ from small_bert import inputs
 from tiny_corpus import build_tiny_corpus
 
 from bbert.errors import RunFailed
-from bbert.pretrain import memory
+from bbert.pretrain import memory, run
 from bbert.pretrain.architecture import Architecture
 from bbert.pretrain.attention import kernel_draws_dropout
+from bbert.pretrain.config import PretrainConfig
 from bbert.pretrain.memory import MemoryNeed, memory_need, shown_bytes
 from bbert.pretrain.model import BertForPretraining
-from bbert.pretrain.out_of_memory import MemoryBudget, available_bytes
+from bbert.pretrain.out_of_memory import MemoryBudget, available_bytes, saving_explained
+from bbert.pretrain.plan import make_plan
+from bbert.pretrain.process_group import ProcessGroup, launched_here
+from bbert.provenance import sha256
 
 SHAPE = Architecture(3, 4, 128, 512, vocab_size=500, max_positions=128, nsp=False)
+LARGE = Architecture(4, 8, 512, 2048, vocab_size=30_000, max_positions=128, nsp=False)
 NEED = MemoryNeed(fixed=1e9, per_row=1e7)
 
 
@@ -62,11 +69,31 @@ def test_the_formula_counts_what_the_forward_pass_keeps(
     )
 
 
-def test_zero_shares_out_moments_and_then_gradients():
-    weights = 4 * SHAPE.parameter_count()
-    needs = [memory_need(SHAPE, 32, 4, gpu=True, processes=4, zero_stage=z) for z in (0, 1, 2)]
-    assert [need.fixed / weights for need in needs] == [4, 2.5, 1.75]
-    assert len({need.per_row for need in needs}) == 1
+def weights_needed(processes: int, zero_stage: int, gpu: bool) -> float:
+    """Bytes that do not grow with the rows, over those of the weights, without libraries."""
+    need = memory_need(LARGE, 32, 4, gpu=gpu, processes=processes, zero_stage=zero_stage)
+    assert need.per_row == memory_need(LARGE, 32, 4, gpu=gpu).per_row
+    return (need.fixed - (0 if gpu else memory._LIBRARIES)) / (4 * LARGE.parameter_count())
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_several_processes_add_up_gradients_in_a_copy(gpu: bool):
+    assert weights_needed(1, 0, gpu) == 4
+    assert weights_needed(2, 0, gpu) == weights_needed(16, 0, gpu) == 5
+
+
+def test_zero_shares_out_moments_and_then_gradients_on_gpus():
+    """Weights, AdamW's own share of them, moments; gradients; two buckets of a sixteenth."""
+    bucket = 2 / 16
+    assert weights_needed(8, 1, gpu=True) == pytest.approx(1 + 3 / 8 + 1 + 1 / 8 + bucket, abs=0.01)
+    assert weights_needed(8, 2, gpu=True) == pytest.approx(1 + 3 / 8 + 3 / 8 + bucket, abs=0.01)
+
+
+def test_zero_saves_no_memory_of_two_processes_on_a_cpu():
+    assert all(weights_needed(2, z, gpu=False) > weights_needed(2, 0, gpu=False) for z in (1, 2))
+    assert weights_needed(8, 2, gpu=False) < weights_needed(8, 0, gpu=False)
+    small = memory_need(SHAPE, 32, 4, gpu=True, processes=4, zero_stage=2)  # one bucket holds all
+    assert small.fixed / (4 * SHAPE.parameter_count()) < 1 + 3 / 4 + 3 / 4 + 2 + 0.01
 
 
 def test_as_many_rows_fit_as_the_formula_allows():
@@ -98,6 +125,40 @@ def test_the_mend_is_the_largest_micro_batch_that_fits(caplog: pytest.LogCapture
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")
 
 
+def test_zero_is_a_mend_on_gpus_only():
+    few = MemoryBudget(NEED, 500, 1e9)
+    assert "not even one row fits" in few.mend(500)
+    assert "--zero-stage" not in few.mend(500)
+    assert replace(few, gpu=True).mend(500).endswith("or --zero-stage 2 on several GPUs")
+
+
+def test_one_row_that_did_not_fit_is_not_recommended():
+    roomy = MemoryBudget(NEED, 1, 1e12)
+    with pytest.raises(RunFailed, match="not even one row fits"), roomy.explained():
+        raise MemoryError
+
+
+def test_a_checkpoint_out_of_memory_is_not_blamed_on_the_rows():
+    """Also within what explains a step; the cause is a MemoryError in both."""
+    budget = MemoryBudget(NEED, 1, 2e9)
+    last = Path("checkpoints/step-00000010")
+    for num_bytes, newest, words in (
+        (3e8, last, ["about 300.0 MB beside the training", f"goes on from {last}"]),
+        (0.0, None, ["was made; use a smaller --hidden", "there is no checkpoint yet"]),
+    ):
+        with (
+            pytest.raises(RunFailed, match="the checkpoint of step 1,200 was made") as caught,
+            budget.explained(),
+            saving_explained(1200, num_bytes, newest),
+        ):
+            raise MemoryError
+        assert "row" not in str(caught.value)
+        assert all(part in str(caught.value) for part in words)
+        assert len(str(caught.value).splitlines()) == 2
+    with pytest.raises(RuntimeError, match="else"), saving_explained(1, 0.0, None):
+        raise RuntimeError("something else")
+
+
 def test_the_result_is_only_called_the_same_where_it_is():
     assert "(the result is the same)" in MemoryBudget(NEED, 500, 2e9).mend(500)
     mend = MemoryBudget(NEED, 500, 2e9, other_dropout=True).mend(500)
@@ -122,6 +183,65 @@ def test_what_is_available_is_shared():
     alone, shared = available_bytes("cpu"), available_bytes("cpu", 4)
     assert shared < alone <= psutil.virtual_memory().total
     assert (shown_bytes(1.5e9), shown_bytes(2.5e6)) == ("1.5 GB", "2.5 MB")
+
+
+def test_a_machines_memory_is_that_of_its_own_processes(monkeypatch: pytest.MonkeyPatch):
+    group = ProcessGroup(1, 5, 1)
+    monkeypatch.setattr(ProcessGroup, "gather", lambda self, host: [host, "b", host, "b", "b"])
+    assert group.size_here() == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "here"),
+    [("LOCAL_WORLD_SIZE=8", 8), ("LOCAL_SIZE=4", 4), ("SLURM_STEP_TASKS_PER_NODE=8(x2)", 8),
+     ("LOCAL_SIZE=many", 16), ("OTHER=3", 16), ("LOCAL_SIZE=99", 16)],
+)  # fmt: skip
+def test_a_launcher_may_say_how_many_processes_are_here(
+    variable: str, here: int, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("LOCAL_WORLD_SIZE", "LOCAL_SIZE", "SLURM_STEP_TASKS_PER_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(*variable.split("="))
+    assert launched_here(ProcessGroup(0, 16)) == here
+
+
+def test_memory_is_looked_at_before_there_are_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What is needed counts them: seen after they were made, they would count twice."""
+    corpus = build_tiny_corpus(tmp_path)
+    seen: list[str] = []
+
+    def assemble(*_: object) -> None:
+        seen.append("weights")
+        raise KeyboardInterrupt
+
+    def available(device: str, here: int) -> float:
+        seen.append(f"{device} for {here}")
+        return 1e9
+
+    monkeypatch.setattr("bbert.pretrain.assemble.assemble", assemble)
+    monkeypatch.setattr("bbert.pretrain.out_of_memory.available_bytes", available)
+    plan = make_plan(PretrainConfig(work=tmp_path, device="cpu"))
+    orders = run._Orders(plan, sha256(corpus / "manifest.json"), tmp_path, None, False)
+    with pytest.raises(KeyboardInterrupt):
+        run._train(orders, ProcessGroup())
+    assert seen == ["cpu for 1", "weights"]
+
+
+def test_a_run_without_memory_for_a_checkpoint_says_so(tmp_path: Path):
+    build_tiny_corpus(tmp_path)
+    options = (
+        "pretrain", "--work", str(tmp_path), "--depth", "2", "--heads", "2", "--hidden", "16",
+        "--seq-len", "24", "--batch-size", "1", "--steps", "5", "--save-every", "2", "--device",
+        "cpu", "--no-probe",
+    )  # fmt: skip
+    failed = Command(tmp_path / "log", *options, prepare=partial(plants.no_memory_for_state, 4))
+    assert failed.wait() == 1, failed.output
+    last = failed.output.splitlines()[-2:]
+    assert last[0].startswith("bbert pretrain: out of memory while the checkpoint of step 4 was")
+    assert last[1].endswith("step-00000002")
+    assert "row" not in "".join(last)
 
 
 def limit_memory() -> None:

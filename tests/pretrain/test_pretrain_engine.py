@@ -9,11 +9,12 @@ from tiny_corpus import build_tiny_corpus
 from transformers import get_linear_schedule_with_warmup
 
 from bbert.errors import InputError
+from bbert.pretrain import memory
 from bbert.pretrain.architecture import Architecture
 from bbert.pretrain.batches import BatchSettings, BatchSource
 from bbert.pretrain.compiling import wants_compiling
 from bbert.pretrain.config import ADAM_BETAS, ADAM_EPSILON, MAX_GRADIENT_NORM
-from bbert.pretrain.engine import Engine, EngineSettings
+from bbert.pretrain.engine import Engine, EngineSettings, deepspeed_config
 from bbert.pretrain.model import BertForPretraining
 from bbert.pretrain.optimizer import learning_rate, parameter_groups
 from bbert.pretrain.process_group import ProcessGroup, connect
@@ -91,6 +92,44 @@ def test_micro_batches_and_zero_change_only_the_rounding(
     expected = weights(plain)
     for name, tensor in weights(other).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=2e-5, msg=name)
+
+
+@pytest.mark.parametrize("zero_stage", [1, 2])
+def test_the_size_of_the_buckets_changes_nothing(
+    source: BatchSource, zero_stage: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Matrices larger than a bucket, and several buckets a step."""
+    whole = new_engine(2, zero_stage)
+    monkeypatch.setattr(memory, "_SMALLEST_BUCKET", 700)
+    several = new_engine(2, zero_stage)
+    sizes = [e._deepspeed.zero_reduce_bucket_size() for e in (whole, several)]
+    assert sizes[1] == 1000 < max(p.numel() for p in several.model.parameters()) < sizes[0]
+    norms = train(whole, source, range(1, STEPS + 1), 2)
+    assert train(several, source, range(1, STEPS + 1), 2) == norms
+    expected = whole.state()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in several.state().items())
+
+
+def test_a_bucket_holds_a_small_part_of_a_large_model():
+    """One that holds all of it lets no gradient go before the end of the backward pass."""
+    settings = EngineSettings(1, 1, 0.0, 2, "fp32", "cpu", "off", 1, 0)
+    model = torch.nn.Linear(8_000, 8_000, bias=False, device="meta")
+    zero = deepspeed_config(settings, ProcessGroup(), model)["zero_optimization"]
+    assert zero["reduce_bucket_size"] == zero["allgather_bucket_size"] == 4_000_000
+
+
+def test_a_state_on_a_cpu_is_no_copy(source: BatchSource):
+    """It would take 12 bytes a parameter that a training could have spared, but not its end."""
+    engine = new_engine()
+    train(engine, source, range(1, 2))
+    state, optimizer = engine.state(), engine._deepspeed.basic_optimizer
+    for name, parameter in engine.model.named_parameters():
+        own = {"weight": parameter, **optimizer.state[parameter]}
+        for kind in ("weight", "exp_avg", "exp_avg_sq"):
+            assert state[f"{kind}/{name}"].data_ptr() == own[kind].data_ptr(), (kind, name)
+    assert engine.state_bytes == 0
+    parameters = sum(parameter.numel() for parameter in engine.model.parameters())
+    assert new_engine(zero_stage=1).state_bytes == 8 * parameters
 
 
 @pytest.mark.parametrize("first", [0, 1, 2])

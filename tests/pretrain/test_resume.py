@@ -56,6 +56,19 @@ def test_a_damaged_checkpoint_is_passed_over(laboratory: Laboratory):
     assert laboratory.losses("damaged") == laboratory.losses("whole")
 
 
+def test_a_checkpoint_that_was_read_is_let_go(laboratory: Laboratory, tmp_path: Path):
+    """It is as large as weights and moments, and its file would stay on the disk."""
+    command = laboratory.start("let-go")
+    command.wait_until(lambda: bool(laboratory.checkpoints("let-go")))
+    command.send(signal.SIGKILL)
+    command.wait()
+    step = int(laboratory.checkpoints("let-go")[-1].name.removeprefix("step-"))
+    shown = tmp_path / "shown"
+    command = laboratory.start("let-go", prepare=partial(plants.show_what_is_alive, shown))
+    assert command.wait() == 3, command.output
+    assert shown.read_text() == f"step {step}: 0 checkpoints, 0 files"
+
+
 def test_all_damaged_is_an_error_and_no_new_start(laboratory: Laboratory):
     command = laboratory.start("ruined")
     command.wait_until(lambda: len(laboratory.checkpoints("ruined")) == 2)
