@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bbert.corpus.shown_measures import beside_expected, four_digits
 from bbert.corpus.token_store import TokenStore
 from bbert.errors import RunFailed
 from bbert.fake import GIVE_WAY
@@ -295,38 +296,9 @@ def _of_intervention(language: str, entry: Mapping[str, Any]) -> Iterator[Promis
         )
     if "within_sampling_error" in entry:
         yield Promise(
-            f"{language}: {name} did what it says ({_measures(entry)})",
+            f"{language}: {name} did what it says ({beside_expected(entry)})",
             bool(entry["within_sampling_error"]),
         )
-
-
-def _measures(entry: Mapping[str, Any]) -> str:
-    if "share" in entry:
-        realised, share = entry["shared_word_types"], entry["share"]
-        return f"{realised:.2%} of the word types shared, {share:.0%} promised"
-    expected = {key: entry[f"expected_{key}"] for key in entry if f"expected_{key}" in entry}
-    shown = []
-    for key, value in expected.items():
-        digits = 4 if entry["within_sampling_error"] else _digits_that_differ(entry[key], value)
-        found, promised = _rounded(entry[key], digits), _rounded(value, digits)
-        shown.append(f"{key.replace('_', ' ')} {found}, {promised} expected")
-    return ", ".join(shown)
-
-
-def _digits_that_differ(found: float | None, expected: float | None) -> int:
-    """Digits, at least four, in which two measures are seen to differ."""
-    if found is None or expected is None:
-        return 4
-    return next((d for d in range(4, 13) if round(found, d) != round(expected, d)), 4)
-
-
-def four_digits(value: float | None) -> str:
-    """A measure as it is shown; without the sign of a number that is 0 to four digits."""
-    return _rounded(value, 4)
-
-
-def _rounded(value: float | None, digits: int) -> str:
-    return "not measured" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def moved_characters(characters: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

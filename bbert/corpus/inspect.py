@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bbert.corpus.certificate import CERTIFICATE, four_digits
+from bbert.corpus.certificate import CERTIFICATE
 from bbert.corpus.config import InspectConfig
+from bbert.corpus.shown_measures import four_digits
 from bbert.corpus.statistics import QUANTILES, STATISTICS, corpus_statistics
 from bbert.corpus.summary import languages_table, pairs_table
 from bbert.corpus.terminal_table import terminal_table
