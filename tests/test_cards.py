@@ -14,7 +14,7 @@ from bbert.cards.card import CARD, write_corpus_card, write_model_card, write_tr
 from bbert.corpus.config import CorpusConfig
 from bbert.finetune.config import FinetuneConfig
 from bbert.pretrain.config import PretrainConfig
-from bbert.pretrain.run import _write_cards
+from bbert.pretrain.leave_behind import write_model_cards
 from bbert.run_directory import Run
 
 
@@ -80,7 +80,7 @@ def test_the_card_of_the_best_weights_is_of_their_step(tmp_path: Path):
     metrics = run.path / "metrics.jsonl"
     metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     plan: Any = SimpleNamespace(config=config)
-    _write_cards(plan, run)
+    write_model_cards(plan, run)
     best = (run.path / "model-best" / CARD).read_text()
     assert "after step 5, the lowest validation loss of the run |" in best
     assert "| loss, first and at this step | 9.000, 4.750 |" in best
@@ -90,7 +90,7 @@ def test_the_card_of_the_best_weights_is_of_their_step(tmp_path: Path):
     assert "| these weights | after step 10 |" in last
     assert "pieces, ru | 99.50 |" in last
     metrics.unlink()  # its rows waited for a disk that stayed full
-    _write_cards(plan, run)
+    write_model_cards(plan, run)
     best = (run.path / "model-best" / CARD).read_text()
     assert "after step 5, the lowest" in best
     assert "loss, first" not in best

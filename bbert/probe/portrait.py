@@ -22,14 +22,22 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
-from bbert.finetune.layer_sets import ALL, parse_layers
 from bbert.finetune.model_folder import ModelFolder, find_model
 from bbert.probe.finished import FinishedRun, probe_runs, score_of, transfer_runs
+from bbert.probe.portrait_curves import (
+    DLFA,
+    DROP,
+    baseline_of,
+    comparable,
+    describe_baseline,
+    drops_of,
+    gains_of,
+    has_gaps,
+)
 from bbert.probe.results import write_rows
 from bbert.probe.runs_config import PortraitConfig
-from bbert.probe.welch import welch_interval
 from bbert.run_directory import Run, write_json_atomically
-from bbert.stage_config import given_options, joined_name, knobs_that_differ
+from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +45,7 @@ RESULTS_VERSION = 3
 """Of results.json: from 2 on intervals are Welch's t, and every curve is of one setting; from 3 on
 random layers with gaps are left out."""
 
-_MAY_DIFFER = frozenset(
-    {"fusion", "fusion_layer", "fusion_gate", "fusion_pool", "random_init", "init", "seed", "seeds",
-     "eval_langs", "eval_set"}
-)  # fmt: skip
-_ONE_PER_CURVE = {"random layers": ("init",), "DLFA": ("fusion_gate", "fusion_pool")}
-"""Curve → options that differ from curve to curve; `PortraitConfig` has them too."""
-
-DROP, DLFA, CKA, TRANSLATION = "random_init_drop", "dlfa_gain", "cka", "translation"
+CKA, TRANSLATION = "cka", "translation"
 
 
 @dataclass(frozen=True)
@@ -105,19 +106,19 @@ def measure(plan: PortraitPlan, run: Run) -> None:
     Raises:
         InputError: the runs of a curve are of several gates, pools or initialisations.
     """
-    baseline = _baseline(plan.runs)
-    compared = [run for run in plan.runs if not baseline or _comparable(run, baseline)]
+    baseline = baseline_of(plan.runs)
+    compared = [run for run in plan.runs if not baseline or comparable(run, baseline)]
     left_out = {
         run.name: "other settings than the baseline" for run in plan.runs if run not in compared
     } | {
         run.name: f"layers {run.results['random_init']} have gaps: a curve is of sets of "
         "consecutive layers"
         for run in compared
-        if _has_gaps(run)
+        if has_gaps(run)
     }
     plan = replace(plan, runs=[run for run in compared if run.name not in left_out])
-    drops, drop_reason = _drops(plan, baseline)
-    gains, gain_reason = _gains(plan, baseline)
+    drops, drop_reason = drops_of(plan.runs, baseline, plan.target, plan.config)
+    gains, gain_reason = gains_of(plan.runs, baseline, plan.target, plan.config)
     best = max((row for row in gains), key=lambda row: row["score"], default=None)
     rows = [*drops, *gains]
     reasons = {DROP: drop_reason, DLFA: gain_reason}
@@ -139,7 +140,7 @@ def measure(plan: PortraitPlan, run: Run) -> None:
         "metric": plan.runs[0].results["metric"] if plan.runs else None,
         "n": score_of(plan.runs[0], plan.target)["n"] if plan.runs else None,
         "seed": plan.config.seed,
-        "baseline": _of_baseline(baseline, plan.target),
+        "baseline": describe_baseline(baseline, plan.target),
         "best_dlfa_layer": best["first_layer"] if best else None,
         "rows": rows,
         "reasons": {name: reason for name, reason in reasons.items() if reason},
@@ -194,129 +195,6 @@ def _entries(run: FinishedRun, model: str, source: str, target: str) -> list[dic
         and entry["measure"] == run.results["measure"]
         and set(entry["languages"]) == {source, target}
     ]
-
-
-def _baseline(runs: Sequence[FinishedRun]) -> FinishedRun | None:
-    """The run on the last layer with most seeds, the first by name of several."""
-    plain = [
-        r for r in runs
-        if r.results["fusion"] == "last" and not r.results["random_init"]
-        and not r.results.get("freeze") and r.results.get("epochs") != 0
-    ]  # fmt: skip
-    return max(plain, key=lambda run: len(run.results["seeds"]), default=None)
-
-
-def _comparable(run: FinishedRun, baseline: FinishedRun) -> bool:
-    """Whether two runs differ in nothing but what a portrait shows."""
-    here, there = (given_options(r.manifest.get("config") or {}) for r in (run, baseline))
-    return all(
-        here.get(key) == there.get(key) for key in (here.keys() | there.keys()) - _MAY_DIFFER
-    )
-
-
-def _has_gaps(run: FinishedRun) -> bool:
-    """Whether its random layers are not consecutive, so that first and last do not say which."""
-    if run.results["random_init"] in (None, ALL):
-        return False
-    layers = parse_layers(run.results["random_init"])
-    return len(layers) <= layers[-1] - layers[0]
-
-
-def _of_baseline(baseline: FinishedRun | None, target: str) -> dict[str, Any] | None:
-    if baseline is None:
-        return None
-    score = score_of(baseline, target)
-    return {"run": baseline.name, "mean": score["mean"], "std": score.get("std"),
-            "chance": score["chance"], "seeds": len(baseline.results["seeds"])}  # fmt: skip
-
-
-def _drops(
-    plan: PortraitPlan, baseline: FinishedRun | None
-) -> tuple[list[dict[str, Any]], str | None]:
-    random = [
-        run for run in plan.runs
-        if run.results["fusion"] == "last" and run.results["random_init"] not in (None, ALL)
-    ]  # fmt: skip
-    if baseline is None or not random:
-        option = "--random-init layers" if baseline else ""
-        return [], f"no run: `bbert finetune --task {plan.task} --fusion last {option}`".rstrip()
-    rows = []
-    for run in _of_one_curve(random, "random layers", plan.config):
-        layers = parse_layers(run.results["random_init"])
-        rows.append(_difference(run, baseline, plan.target, DROP, -1, layers[0], layers[-1]))
-    return _one_per_set(rows), None
-
-
-def _gains(
-    plan: PortraitPlan, baseline: FinishedRun | None
-) -> tuple[list[dict[str, Any]], str | None]:
-    fused = [
-        run for run in plan.runs
-        if run.results["fusion"] == "dlfa" and not run.results["random_init"]
-    ]  # fmt: skip
-    if baseline is None or not fused:
-        return [], f"no run: `bbert finetune --task {plan.task} --fusion dlfa --fusion-layer 1-…`"
-    rows = []
-    for run in _of_one_curve(fused, "DLFA", plan.config):
-        layer = int(run.results["fusion_layer"])
-        rows.append(_difference(run, baseline, plan.target, DLFA, 1, layer, layer))
-    return _one_per_set(rows), None
-
-
-def _of_one_curve(
-    runs: Sequence[FinishedRun], curve: str, config: PortraitConfig
-) -> Sequence[FinishedRun]:
-    """The runs with the options that `config` chooses; raises InputError where it chooses none."""
-    for option in _ONE_PER_CURVE[curve]:
-        chosen = getattr(config, option)
-        found = {str((run.manifest.get("config") or {}).get(option)): run.name for run in runs}
-        flag = f"--{option.replace('_', '-')}"
-        there = ", ".join(f"{value} ({name})" for value, name in found.items())
-        if chosen is None and len(found) > 1:
-            raise InputError(f"the runs of {curve} are of several kinds: {there}; choose {flag}")
-        if chosen is not None:
-            if chosen not in found:
-                raise InputError(f"{flag} {chosen}: no run of {curve} has it (there: {there})")
-            runs = [r for r in runs if str((r.manifest.get("config") or {}).get(option)) == chosen]
-    return runs
-
-
-def _one_per_set(rows: Sequence[dict[str, Any] | None]) -> list[dict[str, Any]]:
-    """The rows in the order of their layers; of several on the same, the one with most seeds.
-
-    The layers of a row are all those from its first to its last, for there are no gaps, see
-    `_has_gaps`.
-    """
-    best: dict[tuple[int, int], dict[str, Any]] = {}
-    for row in filter(None, rows):
-        layers = row["first_layer"], row["last_layer"]
-        if layers not in best or row["seeds"] > best[layers]["seeds"]:
-            best[layers] = row
-    return [best[layers] for layers in sorted(best)]
-
-
-def _difference(
-    run: FinishedRun, baseline: FinishedRun, target: str, measure: str, sign: int, first: int,
-    last: int,
-) -> dict[str, Any] | None:  # fmt: skip
-    """Difference of mean scores; its 95 % interval where both have several seeds."""
-    here, there = score_of(run, target), score_of(baseline, target)
-    if here["mean"] is None or there["mean"] is None:
-        return None
-    low = high = None
-    if here.get("std") is not None and there.get("std") is not None:
-        means = [(sign * score["mean"], score["std"], _num_known(score)) for score in (here, there)]
-        low, high = welch_interval(means[0], means[1])
-    return {
-        "measure": measure, "first_layer": first, "last_layer": last,
-        "value": sign * (here["mean"] - there["mean"]), "low": low, "high": high,
-        "score": here["mean"], "floor": None, "chance": here["chance"], "n": here["n"],
-        "seeds": len(run.results["seeds"]), "run": run.name,
-    }  # fmt: skip
-
-
-def _num_known(score: dict[str, Any]) -> int:
-    return sum(value is not None for value in score["values"])
 
 
 def _layers(run: FinishedRun, plan: PortraitPlan, measure: str) -> list[dict[str, Any]]:
