@@ -6,9 +6,12 @@ normalisation. They are looked for in two places:
     pretraining   the final text of the language in the model's corpus, every line of it; the test
                   sentence with all interventions of its language, so that enfake is compared with
                   enfake. Where a corpus permutes word-pieces, its text is the one before that;
-                  where it draws words (unigram), the drawn words are its text.
+                  where it draws words (unigram), the drawn words are its text. A sentence of a
+                  treebank is what its `# text` says: its words ("de", "el" of "del") are not what
+                  stands in running text.
     training      the examples that this run is fine-tuned on, whatever their language; both
                   without interventions: a sentence of `en` is found in training data of `enfake`.
+                  Words with words, since not every file says the text.
 
 The test sentences are in memory, what they are looked for in is read block by block. Comparing
 strings, and not hashes of them, costs no more here and is exact.
@@ -43,7 +46,8 @@ logger = logging.getLogger(__name__)
 DEFINITION = (
     "test examples whose text, after NFC and basic tokenisation, is equal to a line of the "
     "pretraining text of their language (interventions included) or to an example of the training "
-    "data (without interventions, in whatever language); words joined by spaces. A pair is in the "
+    "data (without interventions, in whatever language); words joined by spaces, but of a treebank "
+    "its # text where the pretraining text is searched. A pair is in the "
     "pretraining text when either text is, in the training data when both are, as a pair. "
     "selected_on: files of the test set that also chose the epoch"
 )
@@ -148,7 +152,9 @@ def _in_pretraining(
         return {"not_checked": str(error)}
     texts = [
         _normalised(column, language, corpus.has_fake and not language.is_fake)
-        for column, language in zip(_texts(examples.examples, languages), languages, strict=True)
+        for column, language in zip(
+            _texts(examples.examples, languages, as_written=True), languages, strict=True
+        )
     ]
     wanted: dict[Path, set[bytes]] = {}
     for file, lines in zip(files, texts, strict=True):
@@ -210,13 +216,16 @@ def _without_interventions(
     return [_normalised(column, Language.parse(of.source), False) for column, of in columns]
 
 
-def _texts(examples: Sequence[Example], languages: Sequence[Language]) -> list[list[str]]:
-    """For each text of an example that of every example, as it stood in the file."""
+def _texts(
+    examples: Sequence[Example], languages: Sequence[Language], as_written: bool = False
+) -> list[list[str]]:
+    """For each text of an example that of every example, as it stood in the file; of sentences the
+    words, or where `as_written` what the file says that was written, if it does."""
     sentences = [example for example in examples if isinstance(example, Sentence)]
     if len(languages) == 1:
         # Labelled words of a reversed language have been put in reverse order.
         step = -1 if languages[0].is_reversed else 1
-        return [[" ".join(sentence.words[::step]) for sentence in sentences]]
+        return [[(as_written and s.text) or " ".join(s.words[::step]) for s in sentences]]
     pairs = [example for example in examples if not isinstance(example, Sentence)]
     return [[pair.first for pair in pairs], [pair.second for pair in pairs]]
 

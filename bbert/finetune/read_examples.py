@@ -49,42 +49,42 @@ def read_evaluation_set(task: Task, rows: EvaluationSet, config: FinetuneConfig)
     if rows.second_language is None:
         return first
     second = read_files(task, rows.second_files, rows.second_language.source, config)
-    examples, alone = joined(first.examples, second.examples)
+    examples, alone = joined(first.rows, second.rows)
     notes = {**first.notes, **({"pairs_without_partner": len(alone)} if alone else {})}
-    places = [place for place, row in enumerate(first.rows) if row is not None]
-    left_out = sorted([*first.left_out, *(places[row] for row in alone)])
-    return ReadExamples(examples, notes, tuple(left_out))
+    return ReadExamples(examples, notes, tuple(sorted([*first.left_out, *alone])))
 
 
-def joined(first: Sequence[Example], second: Sequence[Example]) -> tuple[list[Example], list[int]]:
+def joined(
+    first: Sequence[Example | None], second: Sequence[Example | None]
+) -> tuple[list[Example], list[int]]:
     """The first texts of `first` with the second texts of `second`, which are the same pairs.
 
-    Pairs belong together by their ids where all have one, else by their order.
+    Pairs belong together by their ids where all have one, else by their places; None stands in the
+    place of a pair that was left out.
 
     Returns:
-        the pairs in the order of `first`, and the rows of `first` that had no partner and are left
-        out.
+        the pairs in the order of `first`, and the places of those of `first` that had no partner
+        and are left out.
 
     Raises:
         InputError: other numbers of pairs without ids, no id in common, other labels.
     """
-    left = [pair for pair in first if isinstance(pair, TextPair)]
+    left = [(place, pair) for place, pair in enumerate(first) if isinstance(pair, TextPair)]
     right = [pair for pair in second if isinstance(pair, TextPair)]
     by_key = {pair.key: pair for pair in right}
-    files = f"{left[0].file} and {right[0].file}" if left and right else ""
-    alone: list[int] = []
-    if all(by_key) and len(by_key) == len(right) and all(pair.key for pair in left):
-        matches = [(pair, by_key[pair.key]) for pair in left if pair.key in by_key]
-        alone = [row for row, pair in enumerate(left) if pair.key not in by_key]
-    elif len(left) == len(right):
-        matches = list(zip(left, right, strict=True))
+    files = f"{left[0][1].file} and {right[0].file}" if left and right else ""
+    if all(by_key) and len(by_key) == len(right) and all(pair.key for _, pair in left):
+        found = [(place, pair, by_key.get(pair.key)) for place, pair in left]
+    elif len(first) == len(second):
+        found = [(place, pair, second[place]) for place, pair in left]
     else:
         raise InputError(
-            f"{files}: {len(left):,} and {len(right):,} pairs without ids; which belong together "
+            f"{files}: {len(first):,} and {len(second):,} pairs without ids; which belong together "
             "cannot be told"
         )
+    matches = [(a, b) for _, a, b in found if isinstance(b, TextPair)]
     if not matches:
-        raise InputError(f"{files}: no pair has the same id in both")
+        raise InputError(f"{files}: no pair is in both")
     pairs: list[Example] = []
     for a, b in matches:
         if a.labels != b.labels:
@@ -93,4 +93,4 @@ def joined(first: Sequence[Example], second: Sequence[Example]) -> tuple[list[Ex
                 f"{b.labels[0]!r}; are the files parallel?"
             )
         pairs.append(TextPair(a.first, b.second, a.labels, a.file, a.line, a.key))
-    return pairs, alone
+    return pairs, [place for place, _, b in found if b is None]

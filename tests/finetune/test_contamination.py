@@ -127,6 +127,32 @@ def test_reversed_languages_are_compared_reversed(work: Path, ner: Path):
     assert found["enfakereversed"] == {"n": 16, "in_pretraining": 0, "in_training": 6}
 
 
+@pytest.mark.parametrize("language", ["es", "esfake", "esreversed"])
+def test_of_a_treebank_the_text_is_looked_for_not_its_words(
+    work: Path, tmp_path: Path, language: str
+):
+    """Contractions are two words, "del" is "de", "el", which no text has."""
+    texts = [f"Ana vino del pueblo número {i}, ayer." for i in range(9)]
+    blocks = []
+    for number, text in enumerate(texts):
+        said = f"# text = {text}\n" if number else ""  # not all files say it
+        words = text.replace("del", "de el").replace(",", " ,").replace(".", " .").split()
+        rows = (f"{i}\t{word}\t_\t{'ADP' if word == 'de' else 'NOUN'}\t_\t_\t_\t_\t_\t_\n"
+                for i, word in enumerate(words, start=1))  # fmt: skip
+        blocks.append(said + "".join(rows) + "\n")
+    folder = tmp_path / "ud"
+    folder.mkdir()
+    (folder / "es_x-ud-train.conllu").write_text("".join(blocks[7:]))
+    (folder / "es_x-ud-test.conllu").write_text("".join(blocks[:8]))
+    write_model(work, write_corpus(work, {language: texts[:5]}), [language])
+    config = FinetuneConfig(
+        work=work, data=folder, task="pos", train_lang="es", eval_langs=(language,)
+    )
+    plan = make_plan(config)
+    found = contamination(plan, load_data(plan))["languages"][language]
+    assert found == {"n": 8, "in_pretraining": 4, "in_training": 1}
+
+
 def test_notes_on_permuted_and_drawn_corpora(work: Path, ner: Path):
     corpus = write_corpus(
         work, {"enfake": [], "en": joined(IN_ENGLISH)},

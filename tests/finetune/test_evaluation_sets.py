@@ -74,12 +74,16 @@ def test_texts_of_two_languages_are_joined_by_id_or_order():
     examples, alone = joined(*by_order)
     assert [(e.first, e.second) for e in examples] == [("a", "B"), ("c", "D")]
     assert alone == []
+    (a, c), (b, d) = by_order  # of other pairs that were left out
+    examples, alone = joined([a, None, c, c, None], [b, b, None, d, None])
+    assert [(e.first, e.second) for e in examples] == [("a", "B"), ("c", "D")]
+    assert alone == [2]
 
 
 def test_texts_that_are_not_parallel_are_refused():
     with pytest.raises(InputError, match="2 and 1 pairs without ids"):
         joined(pairs(("a", "b", "x", ""), ("c", "d", "x", "")), pairs(("A", "B", "x", "")))
-    with pytest.raises(InputError, match="no pair has the same id"):
+    with pytest.raises(InputError, match="no pair is in both"):
         joined(pairs(("a", "b", "x", "1")), pairs(("A", "B", "x", "2")))
     with pytest.raises(InputError, match=r"file.tsv:1 and file.tsv:1: .* labels 'x' and 'y'"):
         joined(pairs(("a", "b", "x", "1")), pairs(("A", "B", "y", "1")))
@@ -115,6 +119,28 @@ def test_premises_and_hypotheses_of_two_languages(bert: Path, parallel: Path, wo
     assert entry["values"] == [accuracy_score(*zip(*(row[-2:] for row in rows), strict=True))]
     rows = (run / "predictions" / "es-en.tsv").read_text().splitlines()[1:]
     assert all(row.split("\t")[1].endswith("!") for row in rows)
+
+
+def test_texts_without_ids_are_joined_by_their_places_in_the_files(
+    bert: Path, tmp_path: Path, work: Path
+):
+    """As XTREME has PAWS-X: where other rows are missing, no row may move to its neighbour's."""
+    missing = {"en": (1,), "es": (4,), "fr": (2, 7)}
+    for language, rows in missing.items():
+        lines = [
+            f"{'NS' if n in rows else f'{language} {n}'}\t{n}\t{int(n > 8)}\n" for n in range(10)
+        ]
+        for split in ("train", "test"):
+            (tmp_path / f"{split}-{language}.tsv").write_text("".join(lines))
+    config = FinetuneConfig(
+        work=work, model=str(bert), task="pawsx", data=tmp_path, train_lang="en",
+        eval_langs=("en-es", "fr-es"),
+    )  # fmt: skip
+    for name, found in load_data(make_plan(config)).evaluation.items():
+        first, second = name.split("-")
+        kept = [str(n) for n in range(10) if n not in (*missing[first], *missing[second])]
+        assert [e.first for e in found.examples] == [f"{first} {n}" for n in kept]
+        assert [e.second for e in found.examples] == kept
 
 
 def test_languages_that_lack_rows_are_tested_on_the_same_others(

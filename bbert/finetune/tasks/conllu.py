@@ -1,11 +1,12 @@
 """CoNLL-U: words with their universal tags, heads and relations.
 
 Syntactic words carry the annotation; a range (`3-4`, a contraction) and an empty node (`5.1`) are
-not words, and are counted.
+not words, and are counted. `# text` is the sentence as it was written.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +18,16 @@ from bbert.finetune.tasks.text_lines import read_lines
 
 NUM_COLUMNS = 10
 FORM, TAG, HEAD, RELATION = 1, 3, 6, 7
+_TEXT = re.compile(r"#\s*text\s*=\s*(.+)")
+_NO_WORDS = {"ranges": re.compile(r"\d+-\d+"), "empty_nodes": re.compile(r"\d+\.\d+")}
 
 
 @dataclass
 class Rows:
-    """The words of one sentence: their columns, and the lines they stand on."""
+    """The words of one sentence: their columns and lines; and its text, empty if not given."""
 
     file: Path
+    text: str = ""
     columns: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
 
@@ -33,7 +37,7 @@ class Rows:
         apart = self.lines[-1] != start + number - 1  # ranges or empty nodes stand between
         words = tuple(columns[FORM] for columns in self.columns)
         lines = tuple(self.lines) if apart else ()
-        return Sentence(words, tuple(labels), self.file, start, lines)
+        return Sentence(words, tuple(labels), self.file, start, lines, self.text)
 
 
 def conllu_sentences(path: Path, reading: Reading) -> Iterator[Rows]:
@@ -49,9 +53,12 @@ def conllu_sentences(path: Path, reading: Reading) -> Iterator[Rows]:
         if not line.strip():
             if rows.columns:
                 yield rows
-                rows, empty = Rows(path), False
+                empty = False
+            rows = Rows(path)
             continue
-        if line.startswith("#") and "\t" not in line:
+        if line.startswith("#"):
+            if text := _TEXT.match(line):
+                rows.text = text[1].strip()
             continue
         columns = line.split("\t")
         if len(columns) != NUM_COLUMNS:
@@ -59,13 +66,13 @@ def conllu_sentences(path: Path, reading: Reading) -> Iterator[Rows]:
                 f"{path}:{number}: {len(columns)} columns instead of the {NUM_COLUMNS} of CoNLL-U"
             )
         identifier = columns[0]
-        if "-" in identifier or "." in identifier:
-            what = "ranges" if "-" in identifier else "empty_nodes"
-            reading.counts[what] += 1
-            continue
         expected = len(rows.columns) + 1
         if identifier != str(expected):
-            raise InputError(f"{path}:{number}: word id {identifier!r}, expected {expected}")
+            kind = next((kind for kind, ids in _NO_WORDS.items() if ids.fullmatch(identifier)), "")
+            if not kind:
+                raise InputError(f"{path}:{number}: word id {identifier!r}, expected {expected}")
+            reading.counts[kind] += 1
+            continue
         if not columns[FORM].strip():
             raise InputError(f"{path}:{number}: word {identifier} has no form")
         rows.columns.append(columns)

@@ -7,6 +7,7 @@ row, from 1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ MANY_LANGUAGES = (
 _SUFFIXES = (".parquet", ".arrow")
 _WORDS = ("tokens", "words", "form")
 _LANGUAGE = ("language", "lang")
-_IDS = "idx"
+_IDS, _TEXT = "idx", "text"
+_BREAK = re.compile(r"[\t\n\r]")
 
 
 def is_dataset_file(path: Path) -> bool:
@@ -58,13 +60,13 @@ def rows_of(path: Path, language: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for batch in table:
         for row in batch.to_pylist():
             number += 1
+            for column, labels in names.items():
+                row[column] = _named(row[column], labels)
             said = next((row[name] for name in _LANGUAGE if isinstance(row.get(name), str)), None)
             if said is not None and said != language:
                 others.add(said)
                 continue
             found = True
-            for column, labels in names.items():
-                row[column] = _named(row[column], labels)
             yield number, row
     if not found:
         there = f" (there: {', '.join(sorted(others))})" if others else ""
@@ -87,12 +89,13 @@ def word_rows(path: Path, language: str, label_columns: Sequence[str]) -> list[S
     """Sentences with one label a word; ranges and empty nodes of treebanks are left out.
 
     Raises:
-        InputError: no such columns, or other numbers of words and labels, with file and row.
+        InputError: no such columns, other numbers of words and labels, or what is no word (nothing,
+            or with a tab or a line break, which no exchange format can hold), with file and row.
     """
     sentences: list[Sentence] = []
     for number, row in rows_of(path, language):
         where = f"{path}:{number}"
-        words = [str(word) for word in column_of(row, _WORDS, where)]
+        words = column_of(row, _WORDS, where)
         labels = [str(label) for label in column_of(row, label_columns, where)]
         if len(words) != len(labels):
             raise InputError(f"{where}: {len(words)} words and {len(labels)} labels")
@@ -102,8 +105,13 @@ def word_rows(path: Path, language: str, label_columns: Sequence[str]) -> list[S
             words, labels = [words[i] for i in kept], [labels[i] for i in kept]
         if not words:
             raise InputError(f"{where}: a sentence without words")
+        for position, word in enumerate(words, start=1):
+            if not isinstance(word, str) or not word or _BREAK.search(word):
+                raise InputError(f"{where}: word {position} of the sentence is none: {word!r:.60}")
         lines = (number,) * len(words)
-        sentences.append(Sentence(tuple(words), tuple(labels), path, number, lines))
+        text = row.get(_TEXT)
+        text = text if isinstance(text, str) else ""
+        sentences.append(Sentence(tuple(words), tuple(labels), path, number, lines, text))
     return sentences
 
 

@@ -37,22 +37,40 @@ class PairRow(NamedTuple):
     key: str = ""
 
 
-def pair_rows(file: Path, language: str, reading: Reading) -> Iterator[PairRow]:
+def pair_rows(
+    file: Path, language: str, reading: Reading, must_say: bool = False
+) -> Iterator[PairRow]:
     """The rows of `file` in `language`.
+
+    Args:
+        file: the file.
+        language: its code.
+        reading: options and findings.
+        must_say: whether the rows have to say their language, as the name of the file does not.
 
     Raises:
         InputError: a missing column, a row with too few or too many columns, no row in the
-            language; with file and line.
+            language, rows that do not say theirs and have to; with file and line.
     """
     if is_dataset_file(file):
-        return _dataset_rows(file, language)
+        return _dataset_rows(file, language, must_say)
     lines = read_lines(file, reading)
     if file.suffix == ".jsonl":
-        return _jsonl_rows(file, lines, language)
+        return _jsonl_rows(file, lines, language, must_say)
     header = [name.strip() for name in lines[0].split("\t")]
+    if must_say and not any(name in header for name in _LANGUAGE):
+        raise _does_not_say(file, 1, language)
     if any(name in header for name in (*FIRST, *SECOND, *LABEL)):
         return _header_rows(file, header, lines, language)
     return _three_columns(file, lines)
+
+
+def _does_not_say(file: Path, line: int, language: str) -> InputError:
+    return InputError(
+        f"{file}:{line}: neither the rows nor the name of the file say a language; give the rows a "
+        f"column language, or the file or its folder a name with {language} in it as "
+        f"test-{language}{file.suffix} has"
+    )
 
 
 def _header_rows(
@@ -93,18 +111,23 @@ def _three_columns(file: Path, lines: Sequence[str]) -> Iterator[PairRow]:
         yield PairRow(number, row[0], row[1], row[2].strip())
 
 
-def _jsonl_rows(file: Path, lines: Sequence[str], language: str) -> Iterator[PairRow]:
+def _jsonl_rows(
+    file: Path, lines: Sequence[str], language: str, must_say: bool
+) -> Iterator[PairRow]:
     there = set()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{file}:{number}: not JSON ({error.msg})") from None
+        except (json.JSONDecodeError, RecursionError) as error:
+            why = getattr(error, "msg", "brackets within brackets without end")
+            raise InputError(f"{file}:{number}: not JSON ({why})") from None
         if not isinstance(row, dict):
             raise InputError(f"{file}:{number}: expected a JSON object a line")
         said = next((str(row[name]) for name in _LANGUAGE if name in row), None)
+        if said is None and must_say:
+            raise _does_not_say(file, number, language)
         if said is not None:
             there.add(said)
             if said != language:
@@ -120,6 +143,8 @@ def _jsonl_rows(file: Path, lines: Sequence[str], language: str) -> Iterator[Pai
 
 def _text(value: Any, where: str) -> str:
     """A value of JSON as text; null is an empty one. Escapes can spell what no text holds."""
+    if isinstance(value, dict | list):
+        raise InputError(f"{where}: expected a text, found {json.dumps(value)[:60]}")
     text = "" if value is None else str(value)
     try:
         text.encode()
@@ -131,13 +156,16 @@ def _text(value: Any, where: str) -> str:
     return text
 
 
-def _dataset_rows(file: Path, language: str) -> Iterator[PairRow]:
+def _dataset_rows(file: Path, language: str, must_say: bool) -> Iterator[PairRow]:
     for number, row in rows_of(file, language):
         where = f"{file}:{number}"
         names = list(row)
         first, second, label = (
             row[names[_column(names, known, file, number)]] for known in (FIRST, SECOND, LABEL)
         )
+        said = any(isinstance(row.get(name), str) for name in _LANGUAGE)
+        if must_say and not said and isinstance(first, str):
+            raise _does_not_say(file, number, language)
         first, second = (_in_language(value, language, where) for value in (first, second))
         gold = "-" if label in (-1, None) else str(label)
         yield PairRow(number, first, second, gold, _key(row))
@@ -151,8 +179,8 @@ def _in_language(value: Any, language: str, where: str) -> str:
         return value
     if isinstance(value, dict) and isinstance(value.get("translation"), list):
         value = dict(zip(value["language"], value["translation"], strict=True))
-    if isinstance(value, list):  # a mapping as Arrow has it
-        value = dict(value)
+    if isinstance(value, list) and all(isinstance(item, tuple) for item in value):
+        value = dict(value)  # a mapping as Arrow has it
     text = value.get(language) if isinstance(value, dict) else None
     if not isinstance(text, str):
         there = ", ".join(sorted(value)) if isinstance(value, dict) else type(value).__name__

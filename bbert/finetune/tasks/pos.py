@@ -7,6 +7,7 @@ other, as XTREME does. `CONJ` of UD version 1 is `CCONJ` in version 2: renamed a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bbert.errors import InputError
@@ -77,7 +78,7 @@ def _checked(sentence: Sentence, reading: Reading) -> Sentence:
                 f"({' '.join(UNIVERSAL_TAGS)})"
             )
         tags.append(tag)
-    return Sentence(sentence.words, tuple(tags), sentence.file, sentence.line, sentence.lines)
+    return replace(sentence, labels=tuple(tags))
 
 
 TASK = Task(

@@ -63,12 +63,13 @@ def chunk_f1(gold: Labels, predicted: Labels) -> float:
     """What XTREME reports as F1 of part-of-speech tags: `seqeval`'s default on the bare tags.
 
     XTREME ran a `seqeval` before 1.0, which took the whole of a tag without a hyphen for its type;
-    later ones leave its first letter out: CCONJ would be SCONJ. The hyphen makes them agree.
+    later ones leave its first letter out: CCONJ would be SCONJ. The hyphen makes them agree; and
+    the dot, since they take the type "_" (of a word that was cut off) for none.
     """
     from seqeval.metrics import f1_score
 
     def chunks(labels: Labels) -> list[list[str]]:
-        return [[f"{tag[0]}-{tag}" for tag in tags] for tags in labels]
+        return [[f"{tag[0]}-{tag}." for tag in tags] for tags in labels]
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "N-NOUN seems not to be NE tag"

@@ -30,7 +30,8 @@ class Sentence:
     """Words with one label each.
 
     `line` is the first line of the sentence in its file; `lines` those of the words, given only
-    where they do not follow each other.
+    where they do not follow each other. `text` is the sentence as it was written, where the file
+    says so: the words of a treebank are not those of its text ("de", "el" of "del").
     """
 
     words: tuple[str, ...]
@@ -38,6 +39,7 @@ class Sentence:
     file: Path
     line: int
     lines: tuple[int, ...] = ()
+    text: str = ""
 
     def where(self, word: int) -> str:
         """`file:line` of a word, for messages."""

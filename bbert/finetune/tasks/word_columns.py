@@ -2,13 +2,14 @@
 
 So come PAN-X, WikiANN, CoNLL-2002, CoNLL-2003 and XTREME's udpos. The word is the first column, the
 label the last; columns are set apart by tabs, or by spaces where a line has no tab, and every line
-of a file has as many as the first. Raw PAN-X writes `en:word`: the prefix is taken off where every
-word of a file has it. A `-DOCSTART-` line is no word; it ends the sentence before it.
+of a file has as many as the first. Raw PAN-X writes `en:word`: the prefix is taken off where the
+words of a file have it. A `-DOCSTART-` line is no word; it ends the sentence before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bbert.errors import InputError
@@ -33,7 +34,7 @@ def read_word_columns(
 
     Raises:
         InputError: a line without a label or without a word, or with another number of columns than
-            the first one, with file and line.
+            the first one, or without the prefix that most words have, with file and line.
     """
     if is_dataset_file(path):
         sentences = word_rows(path, language, label_columns)
@@ -99,10 +100,16 @@ def _read_columns(path: Path, reading: Reading) -> list[Sentence]:
 
 def _without_prefix(sentences: list[Sentence], prefix: str, reading: Reading) -> list[Sentence]:
     size = len(prefix)
-    if not all(w.startswith(prefix) and len(w) > size for s in sentences for w in s.words):
+    num_words = sum(len(s.words) for s in sentences)
+    num_with = sum(w.startswith(prefix) for s in sentences for w in s.words)
+    if 2 * num_with <= num_words:  # a word may begin so
         return sentences
+    for sentence in sentences:
+        for position, word in enumerate(sentence.words):
+            if not word.startswith(prefix) or len(word) == size:
+                raise InputError(
+                    f"{sentence.where(position)}: {word!r} is no word behind the prefix {prefix!r} "
+                    f"that {num_with:,} of {num_words:,} words of the file have; mend the line"
+                )
     reading.notice("prefix", prefix)
-    return [
-        Sentence(tuple(w[size:] for w in s.words), s.labels, s.file, s.line, s.lines)
-        for s in sentences
-    ]
+    return [replace(s, words=tuple(w[size:] for w in s.words)) for s in sentences]

@@ -8,11 +8,11 @@ Pairs without a gold label (`-`) are left out and counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bbert.errors import InputError
-from bbert.finetune.tasks.dataset_files import layouts
+from bbert.finetune.tasks.dataset_files import SPLIT_NAMES, layouts
 from bbert.finetune.tasks.find_files import matching
 from bbert.finetune.tasks.pair_rows import pair_rows
 from bbert.finetune.tasks.reading import Reading
@@ -27,11 +27,14 @@ PATTERNS = (
     "multinli.{split}.{language}.tsv",
     "multinli/multinli.{split}.{language}.tsv",
     "XNLI-MT-1.0/multinli/multinli.{split}.{language}.tsv",
-    "xnli.{split}.tsv",  # all languages in one file
+)
+ALL_LANGUAGES = (
+    "xnli.{split}.tsv",
     "XNLI-1.0/xnli.{split}.tsv",
     "xnli.{split}.jsonl",
     "XNLI-1.0/xnli.{split}.jsonl",
 )
+"""Files whose rows must say their language."""
 ENGLISH_NAMES = {"train": "multinli_1.0_train", "dev": "multinli_1.0_dev_matched"}
 ENGLISH_PATTERNS = tuple(
     f"{folder}{{name}}.{suffix}"
@@ -41,7 +44,7 @@ ENGLISH_PATTERNS = tuple(
 
 
 def find(folder: Path, language: str, split: str) -> list[Path]:
-    patterns = [*PATTERNS]
+    patterns = [*PATTERNS, *ALL_LANGUAGES]
     if language == "en" and split in ENGLISH_NAMES:
         patterns += [p.format(name=ENGLISH_NAMES[split]) for p in ENGLISH_PATTERNS]
     return matching(folder, [*patterns, *layouts(split, many_languages=True)], language, split)
@@ -52,12 +55,13 @@ def read(files: Sequence[Path], language: str, reading: Reading | None = None, /
 
     Raises:
         InputError: a missing column, an unknown label, an empty text, unequal columns, a language
-            that the file does not have; with file and line.
+            that the file does not have, a file by whose name and rows the language cannot be told;
+            with file and line.
     """
     reading = reading if reading is not None else Reading()
     examples: list[Example] = []
     for file in files:
-        for row in pair_rows(file, language, reading):
+        for row in pair_rows(file, language, reading, must_say=_must_say(file, language)):
             where = f"{file}:{row.line}"
             if row.label == UNDECIDED:
                 reading.counts["pairs_without_gold_label"] += 1
@@ -72,6 +76,21 @@ def read(files: Sequence[Path], language: str, reading: Reading | None = None, /
     if not examples:
         raise InputError(f"{files[0]}: no labelled pair for language {language!r}")
     return examples
+
+
+def _must_say(file: Path, language: str) -> bool:
+    """Whether only the rows of a file can say their language: it is called what a file with all
+    languages is called, and not what one of this language is."""
+
+    def is_called(patterns: Iterable[str]) -> bool:
+        return any(file.match(pattern.format(split="*", language=language)) for pattern in patterns)
+
+    own = (pattern for split in SPLIT_NAMES for pattern in layouts(split))
+    every = (
+        pattern for split in SPLIT_NAMES for pattern in layouts(split, many_languages=True)
+        if "{language}" not in pattern
+    )  # fmt: skip
+    return is_called((*ALL_LANGUAGES, *every)) and not is_called((*PATTERNS, *own))
 
 
 def label_set(examples: Sequence[Example]) -> tuple[str, ...]:

@@ -85,11 +85,14 @@ def test_treebank_columns(tmp_path: Path):
             "upos": List(ClassLabel(names=["NOUN", "VERB", "_"])),
         }
     )
-    rows = {"idx": [["1-2", "1", "2"]], "tokens": [["al", "a", "l"]], "upos": [[2, 1, 0]]}
+    features["text"] = Value("string")
+    rows = {"idx": [["1-2", "1", "2"]], "tokens": [["al", "a", "l"]], "upos": [[2, 1, 0]],
+            "text": ["al"]}  # fmt: skip
     (tmp_path / "es").mkdir()
     Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "es" / "test.parquet")
     examples = read(POS, tmp_path, "es", "test")
     assert words_and_labels(examples) == [(("a", "l"), ("VERB", "NOUN"))]
+    assert examples[0].text == "al"
 
 
 def test_pairs_and_undecided_labels(tmp_path: Path):
@@ -132,6 +135,58 @@ def test_one_file_with_a_language_in_every_row(tmp_path: Path):
     assert (pair.first, pair.where()) == ("b", f"{tmp_path / 'XNLI' / 'test-0.parquet'}:2")
     with pytest.raises(InputError, match=r"no row in 'hi' \(there: en, es\)"):
         read(XNLI, tmp_path, "hi", "test")
+
+
+def test_a_language_in_every_row_by_its_number(tmp_path: Path):
+    names = ClassLabel(names=["en", "es"])
+    features = Features({"language": names, **dict.fromkeys(
+        ("sentence1", "sentence2", "gold_label"), Value("string"))})  # fmt: skip
+    rows = {"language": [0, 1], "sentence1": ["a", "b"], "sentence2": ["c", "d"],
+            "gold_label": ["neutral", "neutral"]}  # fmt: skip
+    Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "test.parquet")
+    assert [pair.first for pair in read(XNLI, tmp_path, "es", "test")] == ["b"]
+    with pytest.raises(InputError, match=r"no row in 'hi' \(there: en, es\)"):
+        read(XNLI, tmp_path, "hi", "test")
+
+
+@pytest.mark.parametrize(
+    "name", ["test.parquet", "test-en.parquet", "all_languages/test-0.parquet"]
+)
+def test_pairs_whose_language_nothing_says_are_refused(tmp_path: Path, name: str):
+    rows = {"premise": ["a"], "hypothesis": ["b"], "label": ["neutral"]}
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    Dataset.from_dict(rows).to_parquet(tmp_path / name)
+    with pytest.raises(
+        InputError, match=rf"{name}:1: neither the rows nor the name .* test-hi.par"
+    ):
+        read(XNLI, tmp_path, "hi", "test")
+    if "en" in name:
+        assert [pair.first for pair in read(XNLI, tmp_path, "en", "test")] == ["a"]
+
+
+@pytest.mark.parametrize("word", [None, "", "a\nb", "a\tb"])
+def test_what_is_no_word_is_refused(tmp_path: Path, word: str | None):
+    (tmp_path / "en").mkdir()
+    rows = {"tokens": [["a", word]], "ner_tags": [["O", "B-PER"]]}
+    Dataset.from_dict(rows).to_parquet(tmp_path / "en" / "test.parquet")
+    with pytest.raises(InputError, match=r"test.parquet:1: word 2 of the sentence is none: "):
+        read(NER, tmp_path, "en", "test")
+
+
+def test_numbers_are_no_words(tmp_path: Path):
+    (tmp_path / "en").mkdir()
+    rows = {"tokens": [[101, 102]], "ner_tags": [["O", "B-PER"]]}
+    Dataset.from_dict(rows).to_parquet(tmp_path / "en" / "test.parquet")
+    with pytest.raises(InputError, match=r"word 1 of the sentence is none: 101"):
+        read(NER, tmp_path, "en", "test")
+
+
+def test_a_list_is_no_text(tmp_path: Path):
+    (tmp_path / "en").mkdir()
+    rows = {"premise": [["abc", "d"]], "hypothesis": ["b"], "label": ["neutral"]}
+    Dataset.from_dict(rows).to_parquet(tmp_path / "en" / "test.parquet")
+    with pytest.raises(InputError, match=r"test.parquet:1: no text in 'en' \(there: list\)"):
+        read(XNLI, tmp_path, "en", "test")
 
 
 def test_unusable_files(tmp_path: Path, entities: Dataset):

@@ -59,6 +59,16 @@ def test_a_prefix_that_not_all_words_have_is_text(tmp_path: Path):
     assert examples[0].words == ("en:Anna", "left")
 
 
+@pytest.mark.parametrize("word", ["Rome", "es:", "en:Rome"])
+def test_a_prefix_that_nearly_all_words_have_is_one_and_the_others_are_named(
+    tmp_path: Path, word: str
+):
+    text = "es:Anna\tB-PER\nes:vive\tO\n\nes:en\tO\n" + f"{word}\tB-LOC\n"
+    with pytest.raises(InputError, match=rf"file:5: '{word}' is no word behind the prefix 'es:'"):
+        read(tmp_path / "file", text, "es")
+    assert read(tmp_path / "file", text, "hi")[0].words[0] == "es:Anna"
+
+
 def test_characters_that_only_look_like_line_ends_stay_in_the_word(tmp_path: Path):
     examples = read(tmp_path / "file", "a\u2028b\tO\nc\x85d\tO\n\u00a0\tO\n")
     assert examples[0].words == ("a\u2028b", "c\x85d", "\u00a0")

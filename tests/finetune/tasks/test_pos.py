@@ -43,7 +43,16 @@ def test_ranges_and_empty_nodes_are_no_words(tmp_path: Path):
     first, second = POS.read([file], "es")
     assert first.words == ("da", "me", "lo", "ya")
     assert first.labels == ("VERB", "PRON", "PRON", "ADV")
-    assert second.words == ("New York",)
+    assert first.text == "dámelo ya"
+    assert (second.words, second.text) == (("New York",), "")
+
+
+def test_comments_may_hold_anything(tmp_path: Path):
+    file = tmp_path / "es.conllu"
+    comments = "# newdoc\n\n# text_en = no\n#text=a\tb \n# gloss = c\td\n"
+    file.write_text("# text = of no sentence\n" + comments + row("1", "a", "NOUN"))
+    (sentence,) = POS.read([file], "es")
+    assert (sentence.words, sentence.text) == (("a",), "a\tb")
 
 
 def test_conj_of_version_1_becomes_cconj(tmp_path: Path):
@@ -99,6 +108,8 @@ def test_accuracy_as_the_official_scorer(tmp_path_factory: pytest.TempPathFactor
         (row("1", "da", "VERB") + row("3", "lo", "PRON"), 2, "word id '3', expected 2"),
         ("# text = da\n" + row("1", "da", "VB"), 2, "'VB' is no universal part of speech"),
         (row("1", "", "VERB"), 1, "word 1 has no form"),
+        (row("1", "da", "VERB") + row("2-", "lo", "PRON"), 2, "word id '2-', expected 2"),
+        (row("1", "da", "VERB") + row("2.", "lo", "PRON"), 2, "word id '2.', expected 2"),
         (row("1-2", "d", "_") + row("1", "da", "VERB") + row("2", "x", "VB"), 3, "'VB' is no"),
         (row("1", "da", "_"), 1, "'_' is no universal part of speech"),
     ],

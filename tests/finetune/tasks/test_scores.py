@@ -76,6 +76,8 @@ def test_chunk_f1_tells_all_tags_apart():
         assert chunk_f1([["PRON", tag, "VERB"]], [["PRON", tag, "VERB"]]) == 1
         found = chunk_f1([["PRON", tag, "VERB"]], [["PRON", other, "VERB"]])
         assert found == pytest.approx(2 / 3)
+    # also at the end of a sentence, where the words are that were cut off
+    assert chunk_f1([["PRON", "VERB"]], [["PRON", "_"]]) == pytest.approx(1 / 2)
     # as seqeval 0.0.12: S begins and ends a chunk
     assert chunk_f1([["SYM", "SYM"]], [["SYM", "NOUN"]]) == pytest.approx(1 / 2)
     assert chunk_f1([["NOUN", "NOUN"]], [["NOUN", "SYM"]]) == 0

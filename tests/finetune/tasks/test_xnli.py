@@ -111,6 +111,9 @@ def test_english_multinli_is_no_data_of_other_languages(tmp_path: Path):
         ("a.jsonl", ["[1]"], 1, "expected a JSON object"),
         ("a.jsonl", ['{"sentence1": "a", "sentence2": "b\\ud83d", "label": "neutral"}'], 1,
          r"\ud83d is half a character"),
+        ("a.jsonl", ['{"sentence1": {"en": "a"}, "sentence2": "b", "label": "neutral"}'], 1,
+         'expected a text, found {"en": "a"}'),
+        ("a.jsonl", ["[" * 100_000], 1, "not JSON (brackets within brackets"),
     ],
 )  # fmt: skip
 def test_unusable_rows_are_named(tmp_path: Path, name: str, rows, line: int, words: str):
@@ -118,6 +121,29 @@ def test_unusable_rows_are_named(tmp_path: Path, name: str, rows, line: int, wor
         XNLI.read(write(tmp_path / name, rows), "en")
     assert f"{name}:{line}: " in str(error.value)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("xnli.test.tsv", ["sentence1\tsentence2\tgold_label", "a\tb\tneutral"]),
+        ("xnli.test.tsv", ["a\tb\tneutral"]),
+        ("XNLI-1.0/xnli.dev.jsonl", ['{"sentence1": "a", "sentence2": "b", "label": "neutral"}']),
+    ],
+)
+def test_one_file_of_all_languages_must_say_them(tmp_path: Path, name: str, rows: list[str]):
+    """Else each language would be tested on the same texts, which are in one of them at most."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    write(tmp_path / name, rows)
+    for language in ("en", "hi"):
+        files = find_split(XNLI, tmp_path, language, ["test", "dev"]).files
+        words = rf"{name}:1: neither the rows nor the name of the file .* test-{language}\."
+        with pytest.raises(InputError, match=words):
+            XNLI.read(files, language)
+    own = tmp_path / "test-hi.tsv"
+    write(own, ["a\tb\tneutral"])
+    assert find_split(XNLI, tmp_path, "hi", ["test"]).files == (own,)
+    assert len(XNLI.read([own], "hi")) == 1
 
 
 def test_predictions_have_both_labels(tmp_path: Path):
