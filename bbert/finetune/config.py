@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -184,6 +184,14 @@ class FinetuneConfig(StageConfig):
                 check(str(text))
             except ValueError as error:
                 raise ValueError(f"{flag}: {error}") from None
+        if self.train_lang is not None:
+            learned = self.train_lang.split(",")
+            if "" in learned:
+                raise ValueError(
+                    f"--train-lang {self.train_lang!r} has a language without a name; "
+                    "write e.g. en or en,es"
+                )
+            _no_repetition("--train-lang", learned)
         if self.init is not None and self.random_init is None:
             raise ValueError("--init says how --random-init draws; give --random-init too")
         if self.epochs is not None and self.epochs < 0:
@@ -232,9 +240,7 @@ class FinetuneConfig(StageConfig):
 
             for text in self.average:
                 parse_average(text)
-        repeated = [lang for lang in self.eval_langs if self.eval_langs.count(lang) > 1]
-        if repeated:
-            raise ValueError(f"--eval-langs names {repeated[0]} twice")
+        _no_repetition("--eval-langs", self.eval_langs)
 
 
 def resolved(value: Value | None) -> Value:
@@ -258,6 +264,12 @@ def _one_of(flag: str, value: str, table: Mapping[str, Any]) -> None:
         close = difflib.get_close_matches(value, table, n=1)
         mend = f"did you mean {close[0]}?" if close else f"there is {', '.join(table)}"
         raise ValueError(f"{flag} {value!r} is unknown; {mend}")
+
+
+def _no_repetition(flag: str, names: Sequence[str]) -> None:
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise ValueError(f"{flag} names {repeated[0]} twice")
 
 
 def _flag(name: str) -> str:

@@ -2,6 +2,12 @@
 
 Time is arithmetic: 6 operations per weight and word-piece in training, 2 in testing, at the rate
 this machine shows on a short matrix product, of which fine-tuning reaches about a third.
+
+Memory is that of weights, gradients and moments, of what the largest batch keeps for the backward
+pass (`bbert/pretrain/memory.py`), and 0.5 GB for the program. Said and seen on two virtual CPU
+cores, torch 2.13, 2026-11-30, batches of 32 sentences of 128 word-pieces: 3 layers × 128 0.8 and
+0.8 GB, in bf16 0.7 and 0.7, with dlfa 0.9 and 0.8, in windows 1.3 and 1.2; 6 × 256 1.4 and 1.5, in
+bf16 1.0 and 1.2, with dlfa 1.6 and 1.7; 4 × 512 1.8 and 2.1. On a GPU not checked.
 """
 
 from __future__ import annotations
@@ -10,10 +16,14 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from bbert.finetune.config import resolved
 from bbert.finetune.evaluation_sets import EvaluationSet
 from bbert.finetune.fusion import WITH_GATE
 from bbert.finetune.heads import ON_FROZEN
+from bbert.finetune.layer_sets import ALL
 from bbert.finetune.plan import Plan
 from bbert.finetune.read_examples import read_evaluation_set
 from bbert.finetune.tasks.task import Sentence
@@ -21,9 +31,10 @@ from bbert.finetune.tasks.task import Sentence
 _SHARE_OF_PEAK = 0.33
 _PIECES_PER_WORD = 1.5
 _BYTES_PER_WEIGHT = 16  # weight, gradient and two moments of AdamW in float32
+_BYTES_OF_PROGRAM = 0.5e9
 
-Sizes = dict[EvaluationSet, tuple[int, int]]
-"""Numbers of examples and of their words in sets that have been read."""
+Sizes = dict[EvaluationSet, npt.NDArray[np.int64]]
+"""Words of every example in sets that have been read."""
 
 
 class Cost(NamedTuple):
@@ -63,6 +74,7 @@ def _shown(costs: Sequence[Cost]) -> dict[str, str]:
     parameters = f"about {largest.weights / 1e6:,.1f}M"
     seconds = sum(c.operations for c in costs) / (_operations_per_second() * _SHARE_OF_PEAK)
     time_needed = f"about {seconds / 60:,.1f} min on this machine"
+    largest_memory = max(cost.memory for cost in costs)
     features = {}
     if largest.learning is not None:
         parameters += f", of which {largest.learning / 1e6:,.1f}M learn"
@@ -73,7 +85,7 @@ def _shown(costs: Sequence[Cost]) -> dict[str, str]:
     return {
         "parameters": parameters + " in each run" * (len(costs) > 1),
         "time": time_needed + ", all runs together" * (len(costs) > 1),
-        "memory": f"about {max(cost.memory for cost in costs) / 1e9 + 0.5:,.1f} GB",
+        "memory": f"about {(largest_memory + _BYTES_OF_PROGRAM) / 1e9:,.1f} GB",
         **features,
         "disk": f"about {sum(cost.disk for cost in costs) / 1e6 + len(costs):,.0f} MB",
     }
@@ -93,7 +105,41 @@ def _cost(plan: Plan, sizes: Sizes) -> Cost:
         pieces += _pieces(plan, [rows], False, sizes)
     operations = 2 * body * pieces * resolved(config.seeds)
     weights = body + embeddings
-    return Cost(weights, operations, memory=weights * _BYTES_PER_WEIGHT, disk=weights * 4)
+    memory = weights * 4
+    if config.epochs and config.freeze != ALL:
+        memory = weights * _BYTES_PER_WEIGHT + _kept_of_largest_batch(plan, sizes)
+    return Cost(weights, operations, memory, disk=weights * 4)
+
+
+def _kept_of_largest_batch(plan: Plan, sizes: Sizes) -> float:
+    """Bytes that the forward pass keeps for the backward pass, of the longest training examples."""
+    import torch
+
+    from bbert.pretrain.architecture import Architecture
+    from bbert.pretrain.memory import memory_need
+
+    config, model = plan.config, plan.model.config
+    limit, hidden = resolved(config.max_length), int(model["hidden_size"])
+    words = np.sort(np.concatenate([_words(plan, rows, sizes) for rows in plan.train]))
+    pieces = words[-resolved(config.batch_size) :] * _PIECES_PER_WORD + 2
+    length = int(min(pieces.max(), limit))
+    sequences = float(len(pieces))
+    if config.too_long == "window":  # a window begins every half of one
+        sequences += float(np.ceil(np.maximum(pieces - limit, 0) / (limit / 2)).sum())
+    shape = Architecture(
+        depth=plan.model.depth + (config.fusion in WITH_GATE),  # which keeps as much as a layer
+        heads=int(model.get("num_attention_heads", 1)),
+        hidden=hidden,
+        intermediate=int(model.get("intermediate_size", 4 * hidden)),
+        vocab_size=1,  # no word is predicted
+        dropout=float(model.get("hidden_dropout_prob", 0.1)),
+        nsp=False,
+    )
+    need = memory_need(
+        shape, length, predictions=length, bf16=config.precision == "bf16",
+        gpu=torch.cuda.is_available(),
+    )  # fmt: skip
+    return sequences * need.per_row
 
 
 def _cost_on_frozen(plan: Plan, body: int, weights: int, sizes: Sizes) -> Cost:
@@ -124,23 +170,23 @@ def _cost_on_frozen(plan: Plan, body: int, weights: int, sizes: Sizes) -> Cost:
 def _pieces(plan: Plan, sets: Sequence[EvaluationSet], training: bool, sizes: Sizes) -> float:
     """Word-pieces of one pass over the examples of `sets`."""
     config = plan.config
-    found = [_size(plan, rows, sizes) for rows in sets]
-    examples, words = sum(number for number, _ in found), sum(number for _, number in found)
+    found = [_words(plan, rows, sizes) for rows in sets]
+    examples, words = sum(map(len, found)), sum(int(part.sum()) for part in found)
     limit = config.max_train_examples if training else config.max_eval_examples
     number = min(limit or examples, examples)
     per_example = min(words / examples * _PIECES_PER_WORD + 2, resolved(config.max_length))
     return number * per_example
 
 
-def _size(plan: Plan, rows: EvaluationSet, sizes: Sizes) -> tuple[int, int]:
-    """Examples and words of a set; the runs of a grid read alike, so each is read once."""
+def _words(plan: Plan, rows: EvaluationSet, sizes: Sizes) -> npt.NDArray[np.int64]:
+    """Words of a set's examples; the runs of a grid read alike, so each is read once."""
     if rows not in sizes:
         examples = read_evaluation_set(plan.task, rows, plan.config).examples
-        words = sum(
+        words = [
             len(e.words) if isinstance(e, Sentence) else len(f"{e.first} {e.second}".split())
             for e in examples
-        )
-        sizes[rows] = len(examples), words
+        ]
+        sizes[rows] = np.array(words, np.int64)
     return sizes[rows]
 
 

@@ -108,10 +108,11 @@ class Grid:
                 for name, average in (c.get("averages") or {}).items()
             }
             metric = first["metric"].replace("_", " ")
+            seeds = sorted({seed for _, c in contents for seed in c["seeds"]})
             table = Table(
                 title=f"{first['task']}: {first['model']}, {first['fusion']}; {metric} %",
                 caption="mean ± standard deviation over seeds "
-                f"{', '.join(map(str, first['seeds']))}; a row is a run of its own",
+                f"{', '.join(map(str, seeds))}; a row is a run of its own",
                 title_justify="left",
                 caption_justify="left",
             )
@@ -139,6 +140,11 @@ class Grid:
             lines.append(table)
             lines += group_tables(contents)
             lines += [f"→ {run.path}" for _, run in self.runs]
+            lines += [  # a row has fewer seeds than the caption says
+                f"failed: {run.name}, {what}: {why}"
+                for (_, run), (_, content) in zip(self.runs, contents, strict=True)
+                for what, why in content.get("failures", {}).items()
+            ]
         lines += [f"failed: {cell}: {why}" for cell, why in self.failures.items()]
         return Group(*lines)
 

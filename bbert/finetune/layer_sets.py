@@ -11,6 +11,7 @@ import re
 ALL = "all"
 NONE = "none"
 EMBEDDINGS = "embeddings"
+_MOST_LAYERS = 1000  # no encoder has more; a slip of the pen is not to fill the memory
 GROUPS = {"layers": 1, "pairs": 2, "triples": 3, "thirds": None}
 
 
@@ -24,7 +25,7 @@ def parse_layers(text: str) -> list[int]:
     for part in text.replace("+", ",").split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if not 1 <= first <= last:
+        if not 1 <= first <= last <= _MOST_LAYERS:
             raise ValueError(f"{text!r} is no set of layers; write e.g. 1-2 or 1-2,5 (from 1 on)")
         layers.update(range(first, last + 1))
     return sorted(layers)

@@ -20,6 +20,7 @@ from bbert.finetune.freeze import freeze, is_frozen
 from bbert.finetune.fusion import Fusion, FusionSettings, build_fusion
 from bbert.finetune.heads import HeadSettings, build_head
 from bbert.finetune.heads.head import Head, Scores
+from bbert.finetune.layer_sets import ALL
 from bbert.finetune.model_folder import ModelFolder
 from bbert.finetune.random_init import randomize
 
@@ -103,6 +104,8 @@ def build_network(
         notes["random_init_parameters"] = randomize(
             encoder, settings.random_init, settings.init or "bert", stream(seed, RANDOM_INIT)
         )
+        if settings.random_init == ALL:
+            notes["pooler"] = "fresh"
     network = assemble(encoder, settings, stream(seed, NEW_WEIGHTS))
     if settings.freeze:
         notes["frozen_parameters"] = freeze(network.encoder, settings.freeze)

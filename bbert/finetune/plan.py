@@ -204,6 +204,12 @@ def _frozen_options(typed: FinetuneConfig, task: Task, values: dict[str, Any]) -
                 f"--freeze {typed.freeze}: --head {head} reads an encoder that does not learn at "
                 "all; leave --freeze out"
             )
+        if typed.fusion_pool == "paper":
+            raise InputError(
+                f"--fusion-pool paper counts padding, which --head {head} does not read: the "
+                "encoder's features are kept without it; use --fusion-pool masked, or "
+                "--head linear --freeze all"
+            )
         options["freeze"] = ALL
     return options
 

@@ -32,7 +32,8 @@ def randomize(encoder: nn.Module, layers: str, init: str, seed: int) -> int:
         the number of parameters that were drawn.
 
     Raises:
-        InputError: a layer beyond the encoder's depth, or nothing to draw.
+        InputError: a layer beyond the encoder's depth, nothing to draw, or a module of which it is
+            not known how it begins.
     """
     modules = _modules(encoder, layers)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -59,7 +60,8 @@ def _draw(module: nn.Module, init: str, initializer_range: float) -> int:
         return 0
     if init == "torch":
         reset = getattr(module, "reset_parameters", None)
-        assert reset is not None, f"{type(module).__name__} cannot be initialised"
+        if reset is None:
+            raise _cannot_be_drawn(module)
         reset()
     elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=initializer_range)
@@ -73,8 +75,16 @@ def _draw(module: nn.Module, init: str, initializer_range: float) -> int:
         nn.init.ones_(module.weight)
         nn.init.zeros_(module.bias)
     else:
-        raise AssertionError(f"{type(module).__name__} cannot be initialised")
+        raise _cannot_be_drawn(module)
     return sum(parameter.numel() for parameter in parameters)
+
+
+def _cannot_be_drawn(module: nn.Module) -> InputError:
+    """What an encoder with code of its own may have."""
+    return InputError(
+        f"--random-init: how {type(module).__name__} of this encoder begins is not known; only "
+        "encoders of the kinds BERT and XLM-R can be drawn afresh"
+    )
 
 
 def _range_of(encoder: nn.Module) -> float:

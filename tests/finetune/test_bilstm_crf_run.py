@@ -186,6 +186,10 @@ def test_the_recipe_and_the_head_alone_are_the_papers(bert: Path, ner_data: Path
     ("options", "said"),
     [
         (["--head", "bilstm-crf", "--freeze", "1-2"], "does not learn at all"),
+        (
+            ["--head", "bilstm-crf", "--fusion", "dlfa", "--fusion-pool", "paper"],
+            "--fusion-pool paper counts padding, which --head bilstm-crf does not read",
+        ),
         (["--lstm-size", "8"], "--lstm-size is an option of --head bilstm-crf"),
         (["--recipe", "k2020", "--head", "linear"], "is one for --head bilstm-crf"),
         (["--recipe", "muller2021", "--head", "bilstm-crf"], "is one for --head linear"),

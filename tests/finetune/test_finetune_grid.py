@@ -167,6 +167,28 @@ def test_a_cell_that_fails_is_reported_and_the_others_go_on(
     assert (tmp_path / "transfer" / "grid-en" / "results.json").is_file()
 
 
+def test_a_sweep_says_which_seeds_of_its_rows_are_missing(
+    bert: Path, ner_data: Path, tmp_path: Path, capsys, monkeypatch
+):
+    from bbert.finetune import seed_run
+
+    train = seed_run.train
+
+    def exploding(network, examples, settings, seed, dev_score):
+        if seed == 0 and network.fusion_layers[0] == 1:
+            raise FloatingPointError("the loss of seed 0 is nan")
+        return train(network, examples, settings, seed, dev_score)
+
+    monkeypatch.setattr(seed_run, "train", exploding)
+    typed = ["--model", str(bert), "--data", str(ner_data), "--eval-langs", "en", "--seeds", "2",
+             "--fusion", "dlfa", "--fusion-layer", "1-2", "--name", "sweep"]  # fmt: skip
+    assert finetune(tmp_path, *typed) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "over seeds 0, 1;" in shown
+    assert "failed: sweep-1, seed 0: the loss of seed 0 is nan" in shown
+    assert "failed: sweep-2" not in shown
+
+
 def test_a_sweep_killed_in_the_middle_goes_on(bert: Path, ner_data: Path, tmp_path: Path):
     typed = ["--model", str(bert), "--data", str(ner_data), "--eval-langs", "en", "es", "--seeds",
              "2", "--train-lang", "en", "--fusion", "dlfa", "--name", "sweep"]  # fmt: skip

@@ -175,6 +175,7 @@ def test_random_encoder_is_a_floor_with_its_own_row(bert: Path, ner_data: Path, 
     assert content["init"] == "bert"
     encoder = [t for n, t in load_file(bert / "model.safetensors").items() if n.startswith("bert.")]
     assert content["network"]["random_init_parameters"] == sum(t.numel() for t in encoder)
+    assert content["network"]["pooler"] == "fresh"  # it is drawn like the rest
 
 
 def test_language_ids_and_xlm_roberta_run(

@@ -81,7 +81,9 @@ def test_damaged_and_foreign_weights(copy: Path):
         load_encoder(find_model(Path("none"), str(copy)), 0)
 
 
-@pytest.mark.parametrize("change", [{"num_hidden_layers": 3}, {"hidden_size": 48}])
+@pytest.mark.parametrize(
+    "change", [{"num_hidden_layers": 3}, {"num_hidden_layers": 1}, {"hidden_size": 48}]
+)
 def test_weights_of_another_configuration(copy: Path, change: dict):
     edit_config(copy, **change)
     with pytest.raises(InputError, match=r"do not belong to config.json|cannot be loaded"):

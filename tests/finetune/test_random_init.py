@@ -59,10 +59,23 @@ def test_layers_that_do_not_exist_are_an_error(bert: Path):
     assert all(torch.equal(p, before[n]) for n, p in encoder.named_parameters())
 
 
+@pytest.mark.parametrize("init", ["bert", "torch"])
+def test_an_encoder_of_another_kind_is_an_error(bert: Path, init: str):
+    class OwnNorm(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(32))
+
+    encoder, _ = weights(bert)
+    encoder.encoder.layer[0].output.LayerNorm = OwnNorm()
+    with pytest.raises(InputError, match="how OwnNorm of this encoder begins is not known"):
+        randomize(encoder, "1", init, 0)
+
+
 def test_sets_of_layers():
     assert parse_layers("1-2") == [1, 2]
     assert parse_layers("5,1-3,2") == [1, 2, 3, 5]
     assert parse_layers("1+4") == [1, 4]
-    for wrong in ("", "0", "0-1", "3-2", "a", "1-", "1,,2", "-1"):
+    for wrong in ("", "0", "0-1", "3-2", "a", "1-", "1,,2", "-1", "1-1001"):
         with pytest.raises(ValueError, match="no set of layers"):
             parse_layers(wrong)
