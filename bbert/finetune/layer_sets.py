@@ -12,7 +12,9 @@ ALL = "all"
 NONE = "none"
 EMBEDDINGS = "embeddings"
 _MOST_LAYERS = 1000  # no encoder has more; a slip of the pen is not to fill the memory
-GROUPS = {"layers": 1, "pairs": 2, "triples": 3, "thirds": None}
+THIRDS = "thirds"
+_SIZES = {"layers": 1, "pairs": 2, "triples": 3}
+GROUPS = frozenset({*_SIZES, THIRDS})
 
 
 def parse_layers(text: str) -> list[int]:
@@ -55,15 +57,20 @@ def check_sweep(text: str) -> None:
 def layer_groups(text: str, depth: int) -> list[str | None]:
     """The sets of a sweep as text: one for each part between slashes, names of groups resolved.
 
-    A last group that the depth leaves incomplete is shorter; "none" becomes None.
+    A last group that the depth leaves incomplete is shorter; thirds differ by one layer at most,
+    the lower ones being the larger; "none" becomes None.
     """
     sets: list[str | None] = []
     for part in text.split("/"):
         if part not in GROUPS:
             sets.append(None if part == NONE else part)
             continue
-        size = GROUPS[part] or max(1, -(-depth // 3))
-        starts = range(1, depth + 1, size)
-        ends = (min(start + size - 1, depth) for start in starts)
+        if part == THIRDS:
+            third, rest = divmod(depth, 3)
+            sizes = [third + (place < rest) for place in range(min(3, depth))]
+            starts = [1 + sum(sizes[:place]) for place in range(len(sizes))]
+        else:
+            starts = list(range(1, depth + 1, _SIZES[part]))
+        ends = [start - 1 for start in starts[1:]] + [depth]
         sets += [str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True)]
     return list(dict.fromkeys(sets))

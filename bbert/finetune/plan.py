@@ -283,7 +283,7 @@ def _precision(fast: bool) -> str:
         import torch
 
         if torch.cuda.is_available():
-            return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if fast and has_bf16() else "fp32"
 
 

@@ -38,6 +38,8 @@ def test_groups_of_layers():
     pairs = ["1-2", "3-4", "5-6", "7-8", "9-10", "11-12"]
     assert layer_groups("pairs", 12) == pairs
     assert layer_groups("thirds", 12) == ["1-4", "5-8", "9-12"]
+    assert layer_groups("thirds", 4) == ["1-2", "3", "4"]  # three of them, also where none is equal
+    assert layer_groups("thirds", 2) == ["1", "2"]
     assert layer_groups("triples", 4) == ["1-3", "4"]
     assert layer_groups("none/layers/all", 2) == [None, "1", "2", "all"]
 
