@@ -109,6 +109,10 @@ COMMANDS: dict[str, Command] = {
 
 PROGRAM = "bbert"
 
+_WRONG_PATH = frozenset({
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP,
+})  # fmt: skip
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 failed, 2 bad input, 130 interrupted)."""
@@ -242,10 +246,12 @@ def _explain(error: Exception, name: str, debug: bool) -> tuple[int, str]:
         reason = error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return 1, f"{where}{reason}; free some space and run the same command: it goes on"
+        if error.errno == errno.EFBIG:
+            return 1, f"{where}{reason}; allow larger files (`ulimit -f`) and run it again"
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             option = " with --work" if "work" in option_names(_config_class(name)) else ""
             return 2, f"{where}{reason}; give a folder that can be written{option}"
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
+        if error.errno in _WRONG_PATH:
             return 2, f"{where}{reason}; check the path"
     text = str(error).strip().splitlines()
     first = f": {text[0]}" if text else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -30,7 +31,8 @@ def parse_options(config_class: Any, program: str, arguments: Sequence[str]) -> 
     default, options = None, {}
     path = _value_of("--config", arguments)
     if path is not None and "config" in option_names(config_class):
-        from bbert.stage_config import read_options, unchecked
+        from bbert.options_file import read_options
+        from bbert.stage_config import unchecked
 
         options = read_options(config_class, Path(path))
         default = unchecked(config_class, _without_repeated(config_class, options, arguments))
@@ -38,7 +40,8 @@ def parse_options(config_class: Any, program: str, arguments: Sequence[str]) -> 
     errors = io.StringIO()
     try:
         with contextlib.nullcontext() if wants_help else contextlib.redirect_stderr(errors):
-            return tyro.cli(config_class, prog=program, args=list(arguments), default=default)
+            config = tyro.cli(config_class, prog=program, args=list(arguments), default=default)
+        return _work_at_home(config)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
@@ -48,6 +51,13 @@ def parse_options(config_class: Any, program: str, arguments: Sequence[str]) -> 
     if options and _refused_alike(config_class, options, said):
         raise InputError(f"{path}: {said}")
     raise InputError(f"{said}{hint}")
+
+
+def _work_at_home(config: Any) -> Any:
+    """`config` with the "~" of `work` resolved, which a shell does not do in `--work=~/runs`."""
+    if isinstance(work := getattr(config, "work", None), Path):
+        object.__setattr__(config, "work", Path(os.path.expanduser(work)))
+    return config
 
 
 def option_names(config_class: type) -> set[str]:

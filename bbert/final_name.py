@@ -28,10 +28,10 @@ def partial_of(final: Path) -> Path:
 def give_final_name(final: Path) -> None:
     """Rename a complete run, which takes the place of the one that is there, and tidy it."""
     if final.exists():  # only under --force
-        shutil.rmtree(_replaced(final), ignore_errors=True)
+        remove_folder(_replaced(final), ignore_errors=True)
         final.rename(_replaced(final))
     partial_of(final).rename(final)
-    shutil.rmtree(_replaced(final), ignore_errors=True)
+    remove_folder(_replaced(final), ignore_errors=True)
     _tidy(final)
 
 
@@ -43,13 +43,21 @@ def end_interrupted_finish(final: Path) -> bool:
     replaced = _replaced(final)
     if replaced.is_dir():
         if final.exists():
-            shutil.rmtree(replaced)
+            remove_folder(replaced)
         else:  # left by an earlier version, or the new run was deleted by hand
             replaced.rename(final)
     was_interrupted = (final / MANIFEST).is_file() and (final / RUN_FILE).is_file()
     if was_interrupted:
         _tidy(final)
     return was_interrupted
+
+
+def remove_folder(folder: Path, ignore_errors: bool = False) -> None:
+    """Delete a folder; where it is a link to one, as of a run on another disk, the link alone."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=ignore_errors)
 
 
 def _replaced(final: Path) -> Path:

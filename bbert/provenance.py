@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -10,10 +11,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import bbert
+
 PACKAGES = (
-    "bbert", "torch", "transformers", "tokenizers", "sentencepiece", "sentencex", "datasets",
-    "deepspeed", "wikiextractor", "numpy", "safetensors", "seqeval",
+    "torch", "transformers", "tokenizers", "sentencepiece", "sentencex", "datasets",
+    "deepspeed", "wikiextractor", "numpy", "scipy", "safetensors", "seqeval",
 )  # fmt: skip
+
+_OF_A_HOOK = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"})
 
 
 def fingerprint(
@@ -53,7 +58,7 @@ def sha256(path: Path) -> str:
 
 def package_versions() -> dict[str, str]:
     """Versions of Python and of the packages that can change a number."""
-    versions = {"python": sys.version.split()[0]}
+    versions = {"python": sys.version.split()[0], "bbert": bbert.__version__}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)
@@ -63,19 +68,25 @@ def package_versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """Commit of the source tree, with "+changes" if it was edited; None outside a checkout."""
+    """Commit of the source tree, with "+changes" if a file of it was edited or a module was added
+    that git does not know; None outside a checkout."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
     try:
         revision = _git(root, "rev-parse", "HEAD")
         edited = _git(root, "status", "--porcelain", "--untracked-files=no")
+        added = _git(root, "ls-files", "--others", "--exclude-standard", "--", "bbert")
     except (OSError, subprocess.SubprocessError):
         return None
-    return revision + ("+changes" if edited else "")
+    return revision + ("+changes" if edited or added else "")
 
 
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    # Set while a hook of git runs, and stronger than the folder: they lead to another repository.
+    environment = {key: value for key, value in os.environ.items() if key not in _OF_A_HOOK}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=20, env=environment
+    )
     return done.stdout.strip()

@@ -37,9 +37,11 @@ from bbert.final_name import (
     end_interrupted_finish,
     give_final_name,
     partial_of,
+    remove_folder,
 )
 from bbert.provenance import fingerprint, git_revision, package_versions
 from bbert.run_differences import differences, refuse_if_different, replaces
+from bbert.run_lock import locked
 from bbert.stage_config import StageConfig, config_hash, identity, save_yaml
 
 logger = logging.getLogger(__name__)
@@ -61,7 +63,8 @@ class RunDirectory:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        """The folder's own name, also of "." and ".."."""
+        return (self.path if self.path.name not in ("", "..") else self.path.resolve()).name
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -96,6 +99,10 @@ class Run:
     metrics: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
+    git_revision: str | None = None
+    """Of the code as it was when this process opened the run: what it computes with."""
+    begun_git_revision: str | None = None
+    """Of the code of an earlier process, where that was another."""
 
     @property
     def path(self) -> Path:
@@ -131,7 +138,7 @@ class Run:
             "inputs": self.inputs,
             "seed": self.config.seed,
             "versions": package_versions(),
-            "git_revision": git_revision(),
+            "git_revision": self.git_revision,
             "host": {
                 "name": socket.gethostname(),
                 "platform": platform.platform(),
@@ -144,6 +151,8 @@ class Run:
             "metrics": self.metrics,
             **self.extra,
         }
+        if self.begun_git_revision is not None:
+            manifest["begun_git_revision"] = self.begun_git_revision
         # Until the manifest is there the run can be gone on with, from then on it is complete.
         write_json_atomically(self.path / MANIFEST, manifest)
         give_final_name(self.final)
@@ -173,10 +182,10 @@ def open_run(
             process is writing it, or the folder cannot be written.
     """
     final = config.work / STAGE_FOLDERS[stage] / name
-    with _locked(config.work, f"{stage}-{name}"):
+    with locked(config.work, f"{stage}-{name}"):
         was_interrupted = end_interrupted_finish(final)
         run = Run(stage, name, config, [], final)
-        previous = read_json(final / MANIFEST) if RunDirectory.is_run(final) else None
+        previous = _read_record(final / MANIFEST) if RunDirectory.is_run(final) else None
         run.inputs = fingerprint(inputs, known=(previous or {}).get("inputs", ()))
         wanted = {"config": identity(config), "inputs": run.inputs, "paths_count": paths_count}
         # With --force too a run goes on that was interrupted, here with nothing left to do.
@@ -187,8 +196,9 @@ def open_run(
             run.up_to_date = True
             yield run
             return
-        if previous is None and final.exists():
+        if previous is None and (final.exists() or final.is_symlink()):
             raise InputError(f"{final} is in the way: it is not a bbert run; move it or use --name")
+        run.git_revision = git_revision()
         created = _prepare_partial(run, wanted)
         try:
             yield run
@@ -254,11 +264,15 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json_atomically(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON so that a reader sees the old file or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump(content, stream, ensure_ascii=False, indent=2)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            json.dump(content, stream, ensure_ascii=False, indent=2)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:  # no room: nothing is left of the attempt
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(path)
 
 
@@ -268,44 +282,39 @@ def timestamp(seconds: float) -> str:
     return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
 
 
-@contextmanager
-def _locked(work: Path, label: str) -> Iterator[None]:
-    from filelock import FileLock, Timeout
+def _read_record(path: Path, *further: str) -> dict[str, Any]:
+    """What a run was made of: a manifest, or the `run.json` of one that was begun.
 
-    folder = work / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    owner = folder / f"{label}.owner"
-    lock = FileLock(folder / f"{label}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        pid = owner.read_text().strip() if owner.is_file() else "unknown"
-        raise InputError(
-            f"{label}: process {pid} is writing this run; wait for it or use another --name"
-        ) from None
-    try:
-        owner.write_text(str(os.getpid()))
-        yield
-    finally:
-        owner.unlink(missing_ok=True)
-        lock.release()
+    Raises:
+        InputError: as `read_json`, or one of its keys is missing.
+    """
+    record = read_json(path)
+    for key in ("config", "inputs", *further):
+        if key not in record:
+            raise InputError(f"{path}: {key!r} is missing, so it is damaged; remove that run")
+    return record
 
 
 def _prepare_partial(run: Run, wanted: dict[str, Any]) -> bool:
     """Make or resume the `.partial` folder; True where it is new."""
     state_file = run.path / RUN_FILE
     if run.path.exists():
-        state = read_json(state_file) if state_file.is_file() else None
+        state = _read_record(state_file, "started") if state_file.is_file() else None
         if state is not None and not differences(state, wanted):
             run.resumed = True
             run.started = float(state["started"])
             logger.info("going on with %s", run.path)
+            begun = state.get("git_revision", run.git_revision)
+            if begun != run.git_revision:
+                logger.warning("it was begun by other code: %s, now %s", begun, run.git_revision)
+                run.begun_git_revision = begun
             return False
         if state is not None and not replaces(run.config, state, wanted):
             refuse_if_different(state, wanted, run.path)
         logger.info("starting anew: %s was begun with other options or files", run.path)
-        shutil.rmtree(run.path)
+        remove_folder(run.path)
     run.path.mkdir(parents=True)
-    begun = {"config": wanted["config"], "inputs": wanted["inputs"], "started": run.started}
+    begun = {"config": wanted["config"], "inputs": wanted["inputs"], "started": run.started,
+             "git_revision": run.git_revision}  # fmt: skip
     write_json_atomically(state_file, begun)
     return True

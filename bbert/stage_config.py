@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import tyro
 
@@ -33,6 +33,9 @@ Repeated = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 MAX_NAME_BYTES = 180
 """Longest name of a run. A file system allows 255 bytes, and what is added for an unfinished or
 replaced run and for its lock has to fit in too."""
+
+MAX_SEED = 2**63 - 1
+"""Of what torch takes as a seed, with room for the seeds after it."""
 
 Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 """A flag that can only be switched on."""
@@ -70,7 +73,10 @@ class StageConfig:
     """Show the traceback of an error."""
 
     def __post_init__(self) -> None:
-        if self.name is not None and (not self.name or "/" in self.name or self.name[0] in ".-"):
+        cannot_name = self.name is not None and (
+            not self.name or "/" in self.name or self.name[0] in ".-" or not self.name.isprintable()
+        )
+        if cannot_name:
             raise InputError(
                 f"--name {self.name!r} cannot name a folder; use letters, digits, '.', '-' and '_'"
             )
@@ -85,6 +91,8 @@ class StageConfig:
             )
         if self.seed < 0:
             raise InputError(f"--seed {self.seed} is negative; give a whole number from 0 on")
+        if self.seed > MAX_SEED:
+            raise InputError(f"--seed {self.seed} is too large; give {MAX_SEED} or less")
 
 
 ConfigT = TypeVar("ConfigT", bound=StageConfig)
@@ -193,6 +201,8 @@ def load_yaml(config_class: type[ConfigT], path: Path) -> ConfigT:
     Raises:
         InputError: see `read_options`; options that do not go together.
     """
+    from bbert.options_file import read_options
+
     options = read_options(config_class, path)
     try:
         return config_class(**options)
@@ -212,57 +222,3 @@ def unchecked(config_class: type[ConfigT], options: Mapping[str, Any]) -> Config
             value = known.default
         object.__setattr__(config, known.name, value)
     return config
-
-
-def read_options(config_class: type[StageConfig], path: Path) -> dict[str, Any]:
-    """The options in a configuration file, each of its type; whether they go together is not asked.
-
-    Raises:
-        InputError: no such file, no mapping, an unknown key or a value of the wrong type; the
-            message names file and line.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    options, lines = _read_mapping(path)
-    types = get_type_hints(config_class, include_extras=True)
-    known = [known.name for known in fields(config_class)]
-    for key, value in options.items():
-        if key not in known:
-            import difflib
-
-            close = difflib.get_close_matches(key, sorted(known), n=1)
-            mend = f"did you mean {close[0]!r}?" if close else "see --help for the options"
-            raise InputError(f"{path}:{lines[key]}: unknown option {key!r}; {mend}")
-        try:
-            options[key] = TypeAdapter(types[key]).validate_python(value)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(
-                f"{path}:{lines[key]}: {key}: {first['msg']} (found {first['input']!r})"
-            ) from None
-    return options
-
-
-def _read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """The keys of a YAML file, "_" for "-", with their values and their lines."""
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"--config {path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path}: cannot be read as UTF-8 text ({error})") from None
-    try:
-        options = yaml.safe_load(text)
-        node = yaml.compose(text)
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f":{where.line + 1}" if where else ""
-        raise InputError(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from None
-    if options is None:
-        return {}, {}
-    if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
-        raise InputError(f"{path}:1: expected lines of the form `option: value`")
-    lines = {key.value.replace("-", "_"): key.start_mark.line + 1 for key, _ in node.value}
-    return {key.replace("-", "_"): value for key, value in options.items()}, lines

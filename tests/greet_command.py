@@ -42,6 +42,9 @@ def run(config: GreetConfig) -> str:
         raise {
             "input": InputError("file.txt:3: bad; mend it"),
             "disk": OSError(errno.ENOSPC, "No space left on device", "x.bin"),
+            "limit": OSError(errno.EFBIG, "File too large"),
+            "name": OSError(errno.ENAMETOOLONG, "File name too long", "x"),
+            "loop": OSError(errno.ELOOP, "Too many levels of symbolic links", "x"),
             "permission": PermissionError(errno.EACCES, "Permission denied", "/x"),
             "bug": KeyError("oops"),
             "interrupt": KeyboardInterrupt(),

@@ -118,3 +118,29 @@ def test_a_transfer_card_has_every_score_with_its_spread_also_for_the_hub(tmp_pa
     assert "| hi | – | – | 25.0% | 500 | test |" in card.text
     assert "layers drawn at" not in card.text
     assert "on `enfake` alone (2,000 examples): of no\nother language below" in card.text
+
+
+@pytest.mark.parametrize(
+    ("shared_text", "languages", "said"),
+    [
+        ("same", ["en", "enfake", "es"], "The text of en and enfake is of the same documents"),
+        ("same", ["enfake", "es"], None),
+        ("disjoint", ["en", "enfake"], None),
+    ],
+)
+def test_a_model_card_says_where_two_languages_read_the_same_documents(
+    tmp_path: Path, shared_text: str, languages: list[str], said: str | None
+):
+    corpus = tmp_path / "corpora" / "c"
+    corpus.mkdir(parents=True)
+    (corpus / "manifest.json").write_text(json.dumps({"config": {"shared_text": shared_text}}))
+    run = opened("pretrain", PretrainConfig(depth=2, heads=3, hidden=48, steps=10), tmp_path)
+    run.extra = {"languages": languages, "corpus": str(corpus), "parameters": 123456}
+    run.counts = {"tokens": 1280, "passes": dict.fromkeys(languages, 0.5)}
+    run.metrics = {"first_loss": 9.0, "loss": 4.5}
+    write_model_card(run, run.path / "model", 10, run.metrics)
+    text = (run.path / "model" / CARD).read_text()
+    assert "no parallel" not in text, "nobody has looked for it"
+    assert ("same documents" in text) == (said is not None)
+    assert said is None or said in text
+    assert "which sentence translates which." in text

@@ -65,6 +65,9 @@ def test_only_what_was_said_is_left_of_a_box(
     [
         ("input", 2, "file.txt:3: bad; mend it"),
         ("disk", 1, "x.bin: No space left on device; free some space"),
+        ("limit", 1, "File too large; allow larger files (`ulimit -f`) and run it again"),
+        ("name", 2, "x: File name too long; check the path"),
+        ("loop", 2, "x: Too many levels of symbolic links; check the path"),
         ("permission", 2, "/x: Permission denied"),
         ("bug", 1, "KeyError"),
         ("interrupt", 130, "the same command goes on"),

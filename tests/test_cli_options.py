@@ -156,3 +156,57 @@ def test_two_files_are_refused(tmp_path: Path, flags: list[str]) -> None:
 
 def test_the_last_of_other_options_counts() -> None:
     assert cli.parse("greet", ["--depth", "2", "--depth", "3"]).depth == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("depth: 3\nseed: 1\ndepth: 4\n", ":3: 'depth' is there twice, in line 1 too"),
+        ("dry-run: true\ndry_run: false\n", ":2: 'dry_run' is there twice, in line 1 too"),
+        ("seed: 2\ndepth: true\n", ":2: depth: a truth value is no number (found True)"),
+        ("seed: no\n", ":1: seed: a truth value is no number (found False)"),
+        ("languages: [en, no]\n", "(found False; YAML takes no, off, yes and on for that: quote"),
+        ("config: other.yaml\n", ":1: config: a file cannot name another; put all into one file"),
+        ("<<: {depht: 3}\n", "c.yaml: unknown option 'depht'; did you mean 'depth'?"),
+        ("<<: {depth: x}\n", "c.yaml: depth: Input should be a valid integer"),
+        ("name: 2020-13-45\n", "c.yaml: not YAML: month must be in 1..12; quote what is a word"),
+        ('name: "a\\0b"\n', "c.yaml: --name 'a\\x00b' cannot name a folder"),
+        ('name: "a\\nb"\n', "c.yaml: --name 'a\\nb' cannot name a folder"),
+        (f"seed: {2**63}\n", f"c.yaml: --seed {2**63} is too large; give {2**63 - 1} or less"),
+    ],
+)
+def test_what_yaml_takes_in_silence_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    assert cli.main(["greet", "--config", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert str(path) in error
+    assert len(error.splitlines()) <= 2
+    assert outcome == []
+
+
+def test_what_yaml_may_say_in_its_own_way(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "\ufeff<<: &all {depth: 3, seed: 1}\ndepth: 6\nnsp: off\nlanguages: ['no', en]\n",
+        encoding="utf-8",
+    )
+    config = cli.parse("greet", ["--config", str(path)])
+    assert (config.depth, config.seed, config.nsp) == (6, 1, False)
+    assert config.languages == ("no", "en")
+
+
+def test_the_home_of_the_work_folder_is_found_where_a_shell_does_not_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "c.yaml").write_text("work: ~/runs\n")
+    for arguments in (["--work=~/runs"], ["--config", str(tmp_path / "c.yaml")]):
+        assert cli.parse("greet", arguments).work == tmp_path / "runs"
+    monkeypatch.setenv("BBERT_WORK", "~/runs")
+    for command in ("greet", "doctor"):
+        assert cli.parse(command, []).work == tmp_path / "runs"
+    assert cli.parse("greet", ["--work", "~nobody-here/x"]).work == Path("~nobody-here/x")

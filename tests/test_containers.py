@@ -135,6 +135,21 @@ def test_what_the_build_needs_is_not_ignored():
 
 
 @pytest.mark.parametrize("service", COMPOSE["services"])
+def test_the_data_of_a_user_stay_out_of_the_image(service: str):
+    """The folder that the compose file shows as /data, where nobody names one."""
+    (data,) = (v for v in COMPOSE["services"][service]["volumes"] if v.endswith(":/data:ro"))
+    (default,) = re.findall(r"\$\{DATA:-(.+?)\}", data)
+    folder = (ROOT / "docker" / default).resolve().relative_to(ROOT)
+    assert str(folder) in (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+
+
+def test_both_targets_write_as_one_user():
+    """The services share two volumes, whichever image they run: who began a run goes on with it."""
+    assert len({service["volumes"][0] for service in COMPOSE["services"].values()}) == 1
+    assert len({arguments_of(stage)["USER_ID"] for stage in stages()}) == 1
+
+
+@pytest.mark.parametrize("service", COMPOSE["services"])
 def test_a_service_is_a_command(service: str):
     definition = COMPOSE["services"][service]
     default = json.loads(only("cpu", "ENTRYPOINT"))

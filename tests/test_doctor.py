@@ -237,3 +237,71 @@ def test_a_work_folder_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pyt
     found = machine.disk(tmp_path / "work")
     assert (found.state, found.found) == ("missing", f"{tmp_path / 'work'}: Permission denied")
     assert "--work" in found.mend
+
+
+@pytest.mark.parametrize(
+    ("taken", "files", "state", "usable"),
+    [
+        (7_900_000_000, 0, "note", "0.1 GB usable"),
+        (7_900_000_000, 7_000_000_000, "ok", "7.1 GB usable"),
+        (0, 0, "ok", "8.0 GB usable"),
+        (9_000_000_000, 0, "note", "0.0 GB usable"),
+    ],
+)
+def test_what_a_container_has_taken_already_is_not_usable(
+    monkeypatch: pytest.MonkeyPatch, taken: int, files: int, state: str, usable: str
+):
+    texts = {
+        "/proc/meminfo": "MemTotal: 64000000 kB\nMemAvailable: 32000000 kB\n",
+        "/sys/fs/cgroup/memory.max": "8000000000\n",
+        "/sys/fs/cgroup/memory.current": f"{taken}\n",
+        "/sys/fs/cgroup/memory.stat": f"anon 1\ninactive_file {files}\nactive_file 2\n",
+    }
+    monkeypatch.setattr(machine, "_read", lambda path: texts[path])
+    found = machine.memory()
+    assert found.state == state
+    assert found.found.startswith(usable)
+
+
+@pytest.mark.parametrize(("major", "state", "said"), [(7, "note", "no"), (8, "ok", "yes")])
+def test_bf16_that_a_gpu_only_emulates_is_none(
+    monkeypatch: pytest.MonkeyPatch, major: int, state: str, said: str
+):
+    import torch
+
+    card = type("Card", (), {"name": "Card", "major": major, "minor": 5, "total_memory": 16e9})
+    monkeypatch.setattr(torch_build, "_cuda_of_build", lambda package: "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
+    found = {finding.topic: finding for finding in torch_build.torch_and_devices()}["precision"]
+    assert (found.state, found.found) == (state, f"bf16 in hardware: {said}")
+    assert ("--precision fp32" in found.mend) == (state == "note")
+
+
+def test_a_work_folder_that_is_a_link_to_nowhere(tmp_path: Path):
+    (tmp_path / "work").symlink_to(tmp_path / "unmounted")
+    for work in (tmp_path / "work", tmp_path / "work" / "below"):
+        found = machine.disk(work)
+        assert (found.state, found.found) == ("missing", f"{work}: No such file or directory")
+        assert "--work" in found.mend
+
+
+def test_no_folder_for_temporary_files_is_a_finding(monkeypatch: pytest.MonkeyPatch):
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(machine.tempfile, "gettempdir", none)
+    found = machine.caches()
+    assert found.state == "missing"
+    assert "TMPDIR" in found.mend
+
+
+def test_a_user_without_a_home_gets_findings(monkeypatch: pytest.MonkeyPatch):
+    def none(path: str) -> str:
+        return path  # what os.path.expanduser says where it knows no home
+
+    monkeypatch.setattr(machine.os.path, "expanduser", none)
+    assert machine.caches().found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,8 +14,9 @@ from pathlib import Path
 import pytest
 from counting_stage import CountConfig, count
 
+from bbert import run_directory
 from bbert.errors import InputError
-from bbert.run_directory import find_run, list_runs, open_run
+from bbert.run_directory import find_run, list_runs, open_run, read_json, write_json_atomically
 from bbert.stage_config import config_hash, identity, joined_name, knobs_that_differ
 
 
@@ -196,3 +199,101 @@ def test_long_names_are_cut_and_stay_apart() -> None:
     one, two = (joined_name(["ü" * 150, end]) for end in ("x", "y"))
     assert one != two
     assert max(len(one.encode()), len(two.encode())) <= 180
+
+
+def elsewhere(work: Path, tmp_path: Path, name: str) -> Path:
+    """Move a run to another disk and leave a link to it."""
+    there = tmp_path / "elsewhere"
+    shutil.move(work / "corpora" / name, there)
+    (work / "corpora" / name).symlink_to(there)
+    return there
+
+
+def test_a_run_that_is_a_link_is_found_and_replaced_and_its_files_stay(
+    work: Path, tmp_path: Path
+) -> None:
+    count(CountConfig(work=work))
+    there = elsewhere(work, tmp_path, "run")
+    assert not count(CountConfig(work=work))
+    assert count(CountConfig(work=work, force=True))
+    assert not count(CountConfig(work=work)), "what --force left was in the way"
+    assert [path.name for path in (work / "corpora").iterdir()] == ["run"]
+    assert not (work / "corpora/run").is_symlink()
+    assert (there / "manifest.json").is_file()
+
+
+def test_a_begun_run_that_is_a_link_goes_on_or_starts_anew(work: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="planted"):
+        count(CountConfig(work=work), fail_at=1)
+    there = elsewhere(work, tmp_path, "run.partial")
+    assert count(CountConfig(work=work, limit=4, force=True))
+    assert (there / "0.txt").is_file()
+    assert len(list((work / "corpora/run").glob("*.txt"))) == 4
+
+
+def test_a_link_to_nowhere_is_in_the_way_before_anything_is_computed(work: Path) -> None:
+    (work / "corpora").mkdir(parents=True)
+    (work / "corpora/run").symlink_to(work / "nowhere")
+    with pytest.raises(InputError, match="is in the way: it is not a bbert run"):
+        count(CountConfig(work=work))
+    assert not (work / "corpora/run.partial").exists()
+
+
+@pytest.mark.parametrize(("content", "key"), [("{}", "config"), ('{"config": {}}', "inputs")])
+def test_a_manifest_without_what_is_compared_is_named(work: Path, content: str, key: str) -> None:
+    count(CountConfig(work=work))
+    (work / "corpora/run/manifest.json").write_text(content)
+    with pytest.raises(InputError, match=rf"manifest\.json: '{key}' is missing, so it is damaged"):
+        count(CountConfig(work=work))
+
+
+def test_a_begun_run_whose_record_is_empty_is_named(work: Path) -> None:
+    with pytest.raises(RuntimeError, match="planted"):
+        count(CountConfig(work=work), fail_at=1)
+    (work / "corpora/run.partial/run.json").write_text("{}")
+    with pytest.raises(InputError, match=r"run\.json: 'config' is missing"):
+        count(CountConfig(work=work))
+
+
+def test_no_room_for_json_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json_atomically(tmp_path / "a.json", {"old": 1})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_json_atomically(tmp_path / "a.json", {"new": 2})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert read_json(tmp_path / "a.json") == {"old": 1}
+
+
+def test_a_run_is_called_as_its_folder_wherever_one_stands(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count(CountConfig(work=work))
+    monkeypatch.chdir(work / "corpora/run")
+    assert find_run(work, "corpus", ".").name == "run"
+    (work / "corpora/run/text").mkdir()
+    monkeypatch.chdir(work / "corpora/run/text")
+    assert find_run(work, "corpus", "..").name == "run"
+
+
+def test_the_revision_is_that_of_the_code_which_computed(
+    work: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not of the code at the end, hours later; and a run of two revisions says so."""
+    revisions = iter(("first", "second", "third"))
+    monkeypatch.setattr(run_directory, "git_revision", lambda: next(revisions))
+    assert count(CountConfig(work=work, name="a"))
+    manifest = find_run(work, "corpus", "a").manifest
+    assert manifest["git_revision"] == "first"
+    assert "begun_git_revision" not in manifest
+    with pytest.raises(RuntimeError, match="planted"):
+        count(CountConfig(work=work, name="b"), fail_at=1)
+    assert count(CountConfig(work=work, name="b"))
+    manifest = find_run(work, "corpus", "b").manifest
+    assert (manifest["begun_git_revision"], manifest["git_revision"]) == ("second", "third")
+    assert "begun by other code: second, now third" in caplog.text

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
+from bbert.final_name import MANIFEST
 from bbert.languages import Language
-from bbert.provenance import git_revision, package_versions
-from bbert.run_directory import Run
+from bbert.provenance import package_versions
+from bbert.run_directory import Run, read_json
 from bbert.stage_config import identity
 
 CARD = "README.md"
@@ -67,6 +68,7 @@ def write_model_card(run: Run, folder: Path, step: int, measured: Mapping[str, A
            unigrams={language: run.metrics.get(f"unigram_perplexity/{language}")
                      for language in perplexity},
            best=step == run.metrics.get("best_step"), loss=measured.get("loss"),
+           alike=_of_the_same_documents(run.extra["corpus"], run.extra["languages"]),
            corpus=Path(run.extra["corpus"]).name)  # fmt: skip
 
 
@@ -105,10 +107,19 @@ def _write(run: Run, folder: Path, template: str, data: Any, **content: Any) -> 
     versions = package_versions()
     text = environment.get_template(template).render(
         name=run.name, options=identity(run.config), counts=run.counts, metrics=run.metrics,
-        extra=run.extra, versions=versions, revision=git_revision(), **content,
+        extra=run.extra, versions=versions, revision=run.git_revision, **content,
     )  # fmt: skip
     head = data.to_yaml()
     (folder / CARD).write_text(f"---\n{head}\n---\n\n{text}", encoding="utf-8")
+
+
+def _of_the_same_documents(corpus: str, languages: Sequence[str]) -> list[str]:
+    """The languages that were made of the same documents as another one (`--shared-text same`)."""
+    manifest = Path(corpus) / MANIFEST
+    options = read_json(manifest)["config"] if manifest.is_file() else {}
+    sources = [Language.parse(name).source for name in languages]
+    return [name for name, source in zip(languages, sources, strict=True)
+            if options.get("shared_text") == "same" and sources.count(source) > 1]  # fmt: skip
 
 
 def _learned_from(results: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ _LITTLE_DISK = 5 * GIGABYTE
 _TOO_LITTLE_DISK = 0.5 * GIGABYTE
 _LITTLE_MEMORY = 4 * GIGABYTE
 _LITTLE_SHARED_MEMORY = 1 * GIGABYTE  # a container's default is 64 MB
+_CONTAINER = "/sys/fs/cgroup"
 
 
 def cores() -> Finding:
@@ -34,12 +35,19 @@ def memory() -> Finding:
     total, free = amounts.get("MemTotal"), amounts.get("MemAvailable")
     if total is None or free is None:
         return Finding("memory", "note", "cannot be read on this system")
-    limit = _read("/sys/fs/cgroup/memory.max").strip()
-    usable = min(free, int(limit)) if limit.isdigit() else free
+    limit = _read(f"{_CONTAINER}/memory.max").strip()
+    usable = min(free, max(0, int(limit) - _taken_in_container())) if limit.isdigit() else free
     found = f"{usable / GIGABYTE:.1f} GB usable of {total / GIGABYTE:.1f} GB"
     if usable < _LITTLE_MEMORY:
         return Finding("memory", "note", found, "close other programs; smaller --micro-batch-size")
     return Finding("memory", "ok", found)
+
+
+def _taken_in_container() -> int:
+    """Bytes that the processes of a container hold; files that were read give way."""
+    taken = _read(f"{_CONTAINER}/memory.current").strip()
+    files = re.search(r"^inactive_file (\d+)$", _read(f"{_CONTAINER}/memory.stat"), re.M)
+    return (int(taken) if taken.isdigit() else 0) - (int(files[1]) if files else 0)
 
 
 def shared_memory(folder: Path = Path("/dev/shm")) -> Finding:
@@ -80,12 +88,17 @@ def disk(work: Path) -> Finding:
 
 def caches() -> Finding:
     """Permission in the folders that libraries write to: hub files, compiled code, temporary."""
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # "~" itself for a user who is in no list of users
     general = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    try:
+        temporary = tempfile.gettempdir()
+    except FileNotFoundError:  # none of the usual ones takes a file: a full disk, most often
+        found = "no folder for temporary files takes one"
+        return Finding("caches", "missing", found, "free some space, or export TMPDIR=FOLDER")
     folders = {
         "HF_HOME": general / "huggingface",
         "TRITON_CACHE_DIR": home / ".triton",
-        "TMPDIR": Path(tempfile.gettempdir()),
+        "TMPDIR": Path(temporary),
     }
     places = {name: Path(os.environ.get(name) or folder) for name, folder in folders.items()}
     closed = {name: place for name, place in places.items() if not _is_writable(place)}
@@ -106,9 +119,9 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _nearest(path: Path) -> Path:
-    """`path`, or the nearest folder above it that exists."""
+    """`path`, or the nearest folder above it that exists or is a link to nowhere."""
     folder = path.absolute()
-    while not folder.exists():
+    while not folder.exists() and not folder.is_symlink():
         folder = folder.parent
     return folder
 

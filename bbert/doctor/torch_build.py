@@ -55,8 +55,9 @@ def torch_and_devices() -> Iterator[Finding]:
         properties = torch.cuda.get_device_properties(index)
         names.append(f"{properties.name} {properties.total_memory / GIGABYTE:.0f} GB")
     yield Finding("GPU", "ok", ", ".join(names))
-    bf16 = torch.cuda.is_bf16_supported()
-    yield Finding("precision", "ok" if bf16 else "note", f"bf16 {'yes' if bf16 else 'no'}",
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    found = f"bf16 in hardware: {'yes' if bf16 else 'no'}"
+    yield Finding("precision", "ok" if bf16 else "note", found,
                   "" if bf16 else "bbert pretrain --precision fp32")  # fmt: skip
 
 
