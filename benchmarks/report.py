@@ -26,6 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="`bbert report` over hundreds of runs")
     parser.add_argument("--runs", type=int, default=300)
     options = parser.parse_args()
+    if options.runs < 15:
+        parser.error("--runs: give at least 15, which is the smallest group of runs")
     sys.path.insert(0, str(TESTS))
     from conftest import write_many
 

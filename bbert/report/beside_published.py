@@ -9,7 +9,7 @@ from typing import Any
 from bbert.report.claims import Difference, JudgedClaim, judge
 from bbert.report.published.cells import PAPERS, PublishedCell
 from bbert.report.reproduced_probes import ProbedCell
-from bbert.report.reproduction import MeasuredCell, Reproduction
+from bbert.report.reproduction import WAS_NOT_RUN, MeasuredCell, Reproduction
 from bbert.report.table import NOTHING, Cell, Column, Table, deviation, number, words
 
 _DOUBT = "?"
@@ -67,7 +67,8 @@ def claim_table(judged: Sequence[tuple[Reproduction, Sequence[JudgedClaim]]]) ->
     note = (
         "A pair counts as yes or no where the 95 % interval of its mean difference over seeds "
         "(Student's t) lies on one side; a difference within the spread is not decided. All pairs: "
-        "the same of their mean, in points, each seed counted once."
+        "the same of their mean, in points, each seed counted once; where a bound is expected, no "
+        "pair may be found beyond it."
     )
     return Table(identifier, "Same direction as the paper?", columns, tuple(rows), note, prose=True)
 
@@ -100,9 +101,13 @@ def _cell_table(reproduction: Reproduction) -> Table:
                 _state(cell),
             )
         )
+    of_one_model = any(cell.one_model for cell in reproduction.cells)
+    of_what = "fine-tuning one and the same model" if of_one_model else (
+        "the whole chain, pretraining included"
+    )  # fmt: skip
     note = (
         f"Scale: {reproduction.scale} ({reproduction.scale_says}). Scores in percent, mean ± "
-        "standard deviation over seeds of the whole chain, pretraining included. Published: "
+        f"standard deviation over seeds of {of_what}. Published: "
         f"{PAPERS[reproduction.paper]}, at the paper's size: only directions compare. Random "
         "encoder: a model of the same size and kind of word-pieces, its weights never trained. "
         f"{_DOUBT} marks a printed cell whose reading or key is doubtful."
@@ -180,8 +185,8 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
     ]
     title = f"{reproduction.name}: the pairs behind the claims"
     note = (
-        "Differences in points, left minus right. The floor of a score is the mean of the same "
-        "fine-tuning from a random encoder, or chance where that is higher."
+        "Differences in points, left minus right. The floor of a score is the same fine-tuning "
+        "from a random encoder, seed by seed, or chance where that is above their mean."
     )
     return Table(f"pairs-{reproduction.key}", title, columns, tuple(rows), note)
 
@@ -232,13 +237,12 @@ def _published_difference(difference: Difference) -> Cell:
     return Cell(f"{difference.published:+z.1f}{mark}", difference.published)
 
 
-def _floor(values: Sequence[float]) -> Cell:
+def _floor(values: Mapping[int, float]) -> Cell:
     if not values:
         return words(None)
-    std = statistics.stdev(values) if len(values) > 1 else None
-    mean = statistics.fmean(values)
-    also = {**deviation(std), "values": " ".join(map(repr, values))}
-    return Cell(spread(mean, std), mean, emphasis="floor", also=also)
+    std = statistics.stdev(values.values()) if len(values) > 1 else None
+    mean = statistics.fmean(values.values())
+    return Cell(spread(mean, std), mean, emphasis="floor", also=_spread_of(std, values))
 
 
 def _points(value: float | None, signed: bool = True, emphasis: str = "") -> Cell:
@@ -248,15 +252,16 @@ def _points(value: float | None, signed: bool = True, emphasis: str = "") -> Cel
 
 
 def _state(cell: MeasuredCell) -> Cell:
-    """Complete, or how many runs are missing; which, and their logs, as the note."""
+    """Complete, or how many runs lack a score; which, and their logs, as the note."""
     if not cell.missing:
         return Cell("complete")
-    failed = sum("failed" in why for why in cell.missing.values())
-    open_ = len(cell.missing) - failed
-    counts = [
-        f"{count} {what}" for count, what in ((failed, "failed"), (open_, "not run")) if count
-    ]
-    return Cell(", ".join(counts), note="; ".join(cell.missing.values()))
+    reasons = list(cell.missing.values())
+    failed = sum(" failed: " in why for why in reasons)
+    not_run = sum(why.endswith(WAS_NOT_RUN) for why in reasons)
+    kinds = ((failed, "failed"), (not_run, "not run"),
+             (len(reasons) - failed - not_run, "cannot be used"))  # fmt: skip
+    counts = [f"{count} {what}" for count, what in kinds if count]
+    return Cell(", ".join(counts), note="; ".join(reasons))
 
 
 def _expected(claim: JudgedClaim) -> str:

@@ -122,6 +122,19 @@ class ScatterChart:
     sets: tuple[PointSet, ...]
 
 
+MOST_LINES = 8
+"""Lines of a figure that colours and dashes tell apart."""
+
+
+def told_apart(lines: Sequence[Line], also: Sequence[Line] = ()) -> tuple[tuple[Line, ...], str]:
+    """At most `MOST_LINES` lines, those of `also` among them as the last; and which are left out,
+    as a sentence for the figure's description."""
+    room = MOST_LINES - len(also)
+    left_out = [line.label for line in lines[room:]]
+    said = f" Not drawn, for lack of colours: {', '.join(left_out)}." if left_out else ""
+    return (*lines[:room], *also), said
+
+
 Chart = LineChart | DotChart | MeasureChart | MatrixChart | ScatterChart
 
 

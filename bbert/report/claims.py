@@ -5,9 +5,10 @@ A claim compares cells that differ in the named variables only (and in those it 
 language, task, ...). The verdict of one such pair is "yes" or "no" where the 95 % interval of the
 mean difference over seeds (Student's t) lies on one side, and "not decided" where it does not: a
 difference within the spread of seeds is none. The floor of a cell is what the same fine-tuning
-gives from a random encoder (its mean), or chance where that is higher. Two scores at their floors
-are not found near each other: nothing is there that could be lost. Cells whose reading is doubtful
-are shown, and their difference is marked.
+gives from a random encoder, seed by seed, so that its spread counts too, or chance where that is
+above their mean. Two scores at their floors are not found near each other: nothing is there that
+could be lost; nor are all pairs together where one of them is found far: differences to both sides
+would cancel. Cells whose reading is doubtful are shown, and their difference is marked.
 """
 
 from __future__ import annotations
@@ -87,14 +88,16 @@ def judge(reproduction: Reproduction) -> list[JudgedClaim]:
     return [_judge(claim, cells) for claim in reproduction.claims]
 
 
-def floor_of(cell: MeasuredCell, reproduction: Reproduction) -> float | None:
-    """The score that a cell has to beat, in percent; None where there is none (a difference)."""
+def floor_of(cell: MeasuredCell, reproduction: Reproduction) -> Mapping[int, float]:
+    """Seed → the score that a cell has to beat, in percent; empty where there is none (a
+    difference)."""
     random = reproduction.floor(cell)
-    known = [] if cell.chance is None else [cell.chance]
-    return max([*known, statistics.fmean(random)] if random else known, default=None)
+    if random and (cell.chance is None or statistics.fmean(random.values()) > cell.chance):
+        return random
+    return {} if cell.chance is None else dict.fromkeys(cell.values, cell.chance)
 
 
-_Cell = tuple[MeasuredCell, float | None]
+_Cell = tuple[MeasuredCell, Mapping[int, float]]
 """A cell and its floor."""
 
 
@@ -127,6 +130,8 @@ def _judge(claim: Mapping[str, Any], cells: Sequence[_Cell]) -> JudgedClaim:
     points = _means_by_seed([d.points for d in telling or run])
     low, high = interval(list(points.values()))
     together = _verdict(expect, within, low, high) if telling else UNDECIDED
+    if expect == "near" and any(d.verdict == NO for d in telling):
+        together = NO
     return JudgedClaim(
         claim["id"], claim["says"], expectation, differences, points, low, high,
         together if run else NOT_RUN,
@@ -157,15 +162,12 @@ def _difference(
     right = second[0] if second else None
     left_values = _values(left, measure)
     if right is None:
-        right_values = {} if floor is None else dict.fromkeys(left_values, floor)
+        right_values = floor
         published, doubtful = None, False
     else:
         right_values = _values(right, measure)
         published, doubtful = _published(left, right) if measure == "score" else (None, False)
-    points = {
-        seed: value - right_values[seed] for seed, value in left_values.items()
-        if seed in right_values
-    }  # fmt: skip
+    points = _minus(left_values, right_values)
     low, high = interval(list(points.values()))
     telling = not (_at_floor(first) and (second is None or _at_floor(second)))
     verdict = _verdict(expect, within, low, high) if points else NOT_RUN
@@ -177,8 +179,12 @@ def _difference(
 def _values(cell: MeasuredCell, measure: str) -> Mapping[int, float]:
     if measure == "score":
         return cell.values
-    return {seed: cell.source_values[seed] - value for seed, value in cell.values.items()
-            if seed in cell.source_values}  # fmt: skip
+    return _minus(cell.source_values, cell.values)
+
+
+def _minus(left: Mapping[int, float], right: Mapping[int, float]) -> dict[int, float]:
+    """Seed → difference, for the seeds that both have."""
+    return {seed: value - right[seed] for seed, value in left.items() if seed in right}
 
 
 def _published(left: MeasuredCell, right: MeasuredCell) -> tuple[float | None, bool]:
@@ -189,12 +195,11 @@ def _published(left: MeasuredCell, right: MeasuredCell) -> tuple[float | None, b
 
 
 def _at_floor(cell: _Cell) -> bool:
-    """Whether a cell's 95 % interval over seeds reaches down to its floor; False without one."""
+    """Whether the 95 % interval of what a cell is above its floor reaches down to 0; False without
+    a floor."""
     measured, floor = cell
-    if floor is None:
-        return False
-    low, _ = interval(list(measured.values.values()))
-    return low is None or low <= floor
+    low, _ = interval(list(_minus(measured.values, floor).values()))
+    return bool(floor) and (low is None or low <= 0)
 
 
 def interval(points: Sequence[float]) -> tuple[float | None, float | None]:

@@ -9,7 +9,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bbert.report.chart import Chart, Line, LineChart, MatrixChart, Measure, MeasureChart
+from bbert.report.chart import (
+    Chart,
+    Line,
+    LineChart,
+    MatrixChart,
+    Measure,
+    MeasureChart,
+    told_apart,
+)
 from bbert.report.records import RunRecord, is_number
 
 ORDER_MEASURES = ("kendall_tau", "fixed_positions", "kept_bigrams")
@@ -85,13 +93,14 @@ def _lengths(run: RunRecord, n: int) -> Iterator[Chart]:
             beyond.append(f"{language} {100 * counts[-1] / number:.2g} %")
     if lines:
         longer = f" Longer ones are not drawn: {', '.join(beyond)}." if beyond else ""
+        drawn, left_out = told_apart(lines)
         yield LineChart(
             f"figure-words-{n}",
             f"Words per sentence in {run.name}",
-            f"Share of the sentences that have so many words.{longer}",
+            f"Share of the sentences that have so many words.{longer}{left_out}",
             "words",
             "sentences, %",
-            tuple(lines),
+            drawn,
         )
     lines = []
     for language, entry in run.statistics.items():
@@ -105,17 +114,18 @@ def _lengths(run: RunRecord, n: int) -> Iterator[Chart]:
             for low, high, count in bins
         ]
         filled = [i for i, (_, count) in enumerate(points) if count]
-        drawn = points[max(0, filled[0] - 1) : filled[-1] + 2]
-        lines.append(Line(language, tuple((x, 100 * count / number) for x, count in drawn)))
+        around = points[max(0, filled[0] - 1) : filled[-1] + 2]
+        lines.append(Line(language, tuple((x, 100 * count / number) for x, count in around)))
     if lines:
+        drawn, left_out = told_apart(lines)
         yield LineChart(
             f"figure-documents-{n}",
             f"Sentences per document in {run.name}",
             "Share of the documents that have about so many sentences; each step of the scale is "
-            "1.3 to 2 times the one before.",
+            f"1.3 to 2 times the one before.{left_out}",
             "sentences",
             "documents, %",
-            tuple(lines),
+            drawn,
             log_x=True,
         )
 
@@ -130,14 +140,15 @@ def _frequencies(run: RunRecord, n: int) -> Iterator[Chart]:
             if points:
                 lines.append(Line(language, points))
         if lines:
+            drawn, left_out = told_apart(lines)
             yield LineChart(
                 f"figure-{key.replace('_', '-')}-by-rank-{n}",
                 f"{what} by rank in {run.name}",
                 f"How often the most frequent, the tenth, the hundredth … of the {what.lower()} "
-                f"occurs, in a million.{remark}",
+                f"occurs, in a million.{remark}{left_out}",
                 "rank",
                 "in a million",
-                tuple(lines),
+                drawn,
                 log_x=True,
                 log_y=True,
             )

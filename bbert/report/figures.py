@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from itertools import takewhile
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from bbert.report.chart import Chart, DotChart, DotGroup, Dots, Line, LineChart
+from bbert.report.chart import Chart, DotChart, DotGroup, Dots, Line, LineChart, told_apart
 from bbert.report.model_tables import curve, curves, model_runs, perplexity_curves
 from bbert.report.multilinguality import multilinguality_charts
 from bbert.report.records import RunRecord, is_number
@@ -16,6 +16,7 @@ from bbert.report.transfer_tables import (
     languages_of,
     metric_label,
     model_name,
+    short_names,
 )
 
 MOST_ROWS = 60
@@ -24,7 +25,7 @@ MOST_ROWS = 60
 
 def transfer_chart(group: Sequence[RunRecord], number_in_page: int) -> DotChart | None:
     """Every run's score on every language, with its seeds and the chance level."""
-    models = _short_names({model_name(run) for run in group})
+    labels = _labels(group)
     groups = []
     for language in languages_of(group):
         rows, chances = [], []
@@ -35,7 +36,7 @@ def transfer_chart(group: Sequence[RunRecord], number_in_page: int) -> DotChart 
             values = tuple(100 * value for value in score["values"] if is_number(value))
             std = 100 * score["std"] if len(values) > 1 and is_number(score["std"]) else None
             floor = bool(run.content.get("random_init"))
-            rows.append(Dots(_row_label(run, models), values, 100 * score["mean"], std, floor))
+            rows.append(Dots(labels[run.anchor], values, 100 * score["mean"], std, floor))
             if is_number(score["chance"]):
                 chances.append(100 * score["chance"])
         if rows:
@@ -56,29 +57,32 @@ def model_charts(records: Sequence[RunRecord]) -> list[Chart]:
     """Loss, and what was measured twice of perplexity and multilinguality, for every model."""
     charts: list[Chart] = []
     for index, run in enumerate(model_runs(records), start=1):
-        lines = _loss_lines(run)
+        lines, left_out = _loss_lines(run)
         if lines:
             charts.append(
                 LineChart(
                     f"figure-loss-{index}",
                     f"Loss of {run.name}",
                     "Training loss at every logged step; longer runs are drawn as means of "
-                    "neighbouring steps.",
+                    f"neighbouring steps.{left_out}",
                     "training step",
                     "loss, nats",
-                    tuple(lines),
+                    lines,
                 )
             )
         perplexities = perplexity_curves(run)
         if any(len(points) > 1 for points in perplexities.values()):
+            lines, left_out = told_apart(
+                [Line(k, tuple(points)) for k, points in perplexities.items()]
+            )
             charts.append(
                 LineChart(
                     f"figure-perplexity-{index}",
                     f"Validation perplexity of {run.name}",
-                    "Perplexity of masked word-pieces of held-out text, per language.",
+                    f"Perplexity of masked word-pieces of held-out text, per language.{left_out}",
                     "training step",
                     "perplexity",
-                    tuple(Line(k, tuple(points)) for k, points in perplexities.items()),
+                    lines,
                     log_y=True,
                 )
             )
@@ -86,8 +90,9 @@ def model_charts(records: Sequence[RunRecord]) -> list[Chart]:
     return charts
 
 
-def _loss_lines(run: RunRecord) -> list[Line]:
-    """One line a language where logged so, else the masked-word loss; the NSP loss beside it."""
+def _loss_lines(run: RunRecord) -> tuple[tuple[Line, ...], str]:
+    """One line a language where logged so, else the masked-word loss; the NSP loss beside it; and
+    which languages are left out."""
     by_language = curves(run, "loss/")
     if by_language:
         lines = [Line(language, tuple(points)) for language, points in by_language.items()]
@@ -95,19 +100,19 @@ def _loss_lines(run: RunRecord) -> list[Line]:
         points = curve(run, "mlm_loss") or curve(run, "loss")
         lines = [Line("all languages", tuple(points))] if points else []
     sentence_pairs = curve(run, "nsp_loss") if run.config.get("nsp") else []
-    if sentence_pairs:
-        lines.append(Line("next sentence", tuple(sentence_pairs)))
-    return lines
+    also = [Line("next sentence", tuple(sentence_pairs))] if sentence_pairs else []
+    return told_apart(lines, also)
 
 
-def _short_names(models: Collection[str]) -> dict[str, str]:
-    """model → its name without the parts, between hyphens, with which all of them begin."""
-    if len(models) < 2:
-        return dict.fromkeys(models, "")
-    parts = {model: model.split("-") for model in models}
-    columns = zip(*parts.values(), strict=False)
-    same = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-    return {model: "-".join(found[same:]) or found[-1] for model, found in parts.items()}
+def _labels(group: Sequence[RunRecord]) -> dict[str, str]:
+    """run's anchor → a short label; with the run's name where another one has the same."""
+    models = {model_name(run) for run in group}
+    short = short_names(models) if len(models) > 1 else {}
+    labels = {run.anchor: _row_label(run, short) for run in group}
+    alike = Counter(labels.values())
+    twice = [run for run in group if alike[labels[run.anchor]] > 1]
+    names = short_names({run.name for run in twice})
+    return labels | {run.anchor: f"{labels[run.anchor]} [{names[run.name]}]" for run in twice}
 
 
 def _row_label(run: RunRecord, models: Mapping[str, str]) -> str:
@@ -116,5 +121,4 @@ def _row_label(run: RunRecord, models: Mapping[str, str]) -> str:
     label += ")" if label.count("(") > label.count(")") else ""
     if encoder != "pretrained":
         label = f"{label}, {encoder}"
-    model = models[model_name(run)]
-    return f"{model}: {label}" if model else label
+    return f"{models[model_name(run)]}: {label}" if models else label

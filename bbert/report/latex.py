@@ -45,4 +45,6 @@ def escape(text: str) -> str:
 
 
 def _row(cells: list[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    """One line; after the `\\\\` of the one before, a bracket or a star would be its argument."""
+    guard = "{}" if cells[0].startswith(("[", "*")) else ""
+    return guard + " & ".join(cells) + r" \\"

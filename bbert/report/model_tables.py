@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from bbert.report.records import RunRecord, is_number
@@ -40,7 +41,7 @@ def model_table(records: Sequence[RunRecord]) -> Table:
                 number(manifest.get("parameters")),
                 number(last_value(run, "step")),
                 number(loss, 3),
-                number(sorted(rates)[len(rates) // 2] if rates else None, 0),
+                number(median(rates) if rates else None, 0),
                 number(_minutes(manifest), 1),
             )
         )

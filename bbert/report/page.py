@@ -16,7 +16,7 @@ from bbert.report.records import STAGE_LABELS, RunRecord
 from bbert.report.sections import Section
 from bbert.report.select_runs import upstream_or_written
 from bbert.report.svg import draw, palette
-from bbert.report.table import Table
+from bbert.report.table import Table, markdown_text
 from bbert.stage_config import plain
 
 _MOST_INPUTS = 40
@@ -108,19 +108,20 @@ def markdown_page(
     title: str, subtitle: str, sections: Sequence[Section], runs: Sequence[Provenance]
 ) -> str:
     """The same content as Markdown; figures are linked files in `figures/`."""
-    lines = [f"# {title}", "", subtitle, ""]
+    lines = [f"# {markdown_text(title)}", "", markdown_text(subtitle), ""]
     for section in sections:
-        lines += [f"## {section.title}", "", section.lead, ""]
+        lines += [f"## {markdown_text(section.title)}", "", markdown_text(section.lead), ""]
         for block in section.blocks:
             if isinstance(block, Table):
                 lines.append(block.to_markdown())
             else:
-                lines += [f"![{block.title}](figures/{block.identifier}.svg)", ""]
+                picture = f"![{markdown_text(block.title)}](figures/{block.identifier}.svg)"
+                lines += [picture, ""]
     lines += ["## Where every number comes from", ""]
     for run in runs:
-        lines += [f"### {run.heading}", "", f"Folder: `{run.folder}`", ""]
+        lines += [f"### {markdown_text(run.heading)}", "", f"Folder: `{run.folder}`", ""]
         if run.problem:
-            lines += [f"Not shown above: {run.problem}", ""]
+            lines += [f"Not shown above: {markdown_text(run.problem)}", ""]
         lines += [f"- {what}: `{text}`" for what, text, _ in run.facts]
         lines.append("")
     return "\n".join(lines)

@@ -44,7 +44,11 @@ def counts_of(run: RunRecord, language: str, seed: int) -> tuple[npt.NDArray[np.
         InputError: the predictions are gone, damaged, or not those of the score in results.json.
     """
     results = run.content
-    folder = run.path / results["predictions"].get(str(seed), "")
+    written = results.get("predictions") or {}
+    if str(seed) not in written:
+        raise InputError(f"{run.path}: no predictions of seed {seed}; run its finetune again with "
+                         "--force")  # fmt: skip
+    folder = run.path / written[str(seed)]
     file = next((f for f in sorted(folder.glob(f"{language}.*")) if f.is_file()), None)
     if file is None:
         raise InputError(f"{folder}: no predictions for {language!r}; run its finetune again")

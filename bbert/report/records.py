@@ -30,11 +30,28 @@ STATISTICS_FILE = "statistics.json"
 STAGE_LABELS = {"corpus": "corpus", "pretrain": "model", "finetune": "transfer", "probe": "probe"}
 """What the page calls a run of a stage."""
 
-_REQUIRED = {
-    "corpus": ("languages", "pairs"),
-    "finetune": ("task", "metric", "train_language", "fusion", "seeds", "languages"),
-    "probe": ("probe", "variant", "languages", "n", "seed"),
+_REQUIRED: dict[str, dict[str, type]] = {
+    "corpus": {"languages": dict, "pairs": dict},
+    "finetune": {
+        "task": str, "metric": str, "train_language": str, "fusion": str, "seeds": list,
+        "languages": dict,
+    },
+    "probe": {"probe": str, "variant": object, "languages": list, "n": object, "seed": object},
+}  # fmt: skip
+"""Stage → keys that its file must have, and of which kind their values are."""
+_OF_LAYERS: dict[str, type] = {"model": object, "measurements": list}
+_REQUIRED_OF_PROBE: dict[str, dict[str, type]] = {
+    **dict.fromkeys(("cka", "retrieval", "translation", "cosine"), _OF_LAYERS),
+    "gap": {"definition": str, "similarity": str, "correlations": list, "points": list},
+    "overlap": {"definition": str, "rows": list},
+    "typology": {"definition": str, "rows": list, "by_order": list, "correlation": dict},
+    "portrait": {"definition": str, "rows": list, "reasons": dict},
 }
+
+
+_KINDS = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number",
+          bool: "true or false", type(None): "null"}  # fmt: skip
+"""What JSON calls a kind of value."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +117,22 @@ def read_run(path: Path) -> RunRecord:
         known = ", ".join(STAGE_LABELS.values())
         raise InputError(f"{path} is a {stage} run; a report reads {known} runs")
     file = path / CONTENT_FILES[stage]
+    content: dict[str, Any]
     content = {"rows": _read_rows(file)} if file.suffix == ".jsonl" else read_json(file)
-    for key in _REQUIRED.get(stage, ()):
+    if not isinstance(manifest.get("config") or {}, dict):
+        raise InputError(f"{path / 'manifest.json'}: 'config' holds no options; remove that run")
+    required = _REQUIRED.get(stage, {})
+    if stage == "probe":
+        required = required | _REQUIRED_OF_PROBE.get(str(content.get("probe")), {})
+    for key, kind in required.items():
         if key not in content:
             raise InputError(f"{file}: no {key!r}; made by another version, run its stage again")
+        if not isinstance(content[key], kind):
+            raise InputError(f"{file}: {key!r} is {_KINDS[type(content[key])]}, not "
+                             f"{_KINDS[kind]}; run its stage again")  # fmt: skip
+    for key in ("languages", "pairs") if stage == "corpus" else ():
+        if strange := [name for name, facts in content[key].items() if not isinstance(facts, dict)]:
+            raise InputError(f"{file}: {key!r} says nothing of {strange[0]}; build it again")
     if stage == "finetune":
         _check_scores(content, file)
     statistics: dict[str, Any] = {}
@@ -144,9 +173,14 @@ def _read_rows(file: Path) -> list[dict[str, Any]]:
 
 def _check_scores(results: dict[str, Any], file: Path) -> None:
     languages = results["languages"]
-    if not isinstance(languages, dict) or not languages:
+    if not languages:
         raise InputError(f"{file}: 'languages' holds no score; run its stage again")
     for language, score in languages.items():
-        missing = [key for key in ("n", "values", "mean", "std", "chance") if key not in score]
+        known = score if isinstance(score, dict) else {}
+        missing = [key for key in ("n", "values", "mean", "std", "chance") if key not in known]
         if missing:
-            raise InputError(f"{file}: language {language!r} has no {missing[0]!r}")
+            raise InputError(f"{file}: language {language!r} has no {missing[0]!r}; run its stage "
+                             "again")  # fmt: skip
+        if not isinstance(score["values"], list):
+            raise InputError(f"{file}: the 'values' of {language!r} are no list; run its stage "
+                             "again")  # fmt: skip

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bbert.errors import InputError
 from bbert.report.over_seeds import OverSeeds
@@ -20,7 +20,10 @@ from bbert.report.reproduced_probes import ProbedCell, probed_cells
 from bbert.run_directory import read_json
 
 SCORES = {"accuracy", "f1", "las"}
+WAS_NOT_RUN = "was not run"
+"""End of the reason of a run that is missing."""
 _FIGURE = "figure-"
+_Found = TypeVar("_Found")
 _REQUIRED_OF_CELLS = ("floor", "score")
 _REQUIRED = ("paper", "table", "title", "scale", "scale_says", "cells", "floors", "claims")
 
@@ -33,7 +36,8 @@ class MeasuredCell(OverSeeds):
     on the training language of the same runs; `printed` the published cells that it stands beside
     (one, or none where the paper has no such cell); `missing` says why a run gave no value; `floor`
     names the random encoders that stand beside it (none beside a difference); `score` is which of
-    the run's `metrics` the values are, empty for the task's own.
+    the run's `metrics` the values are, empty for the task's own; `one_model` says that all its
+    seeds fine-tuned one and the same encoder.
     """
 
     row: str
@@ -50,6 +54,7 @@ class MeasuredCell(OverSeeds):
     anchor: str
     floor: str
     score: str = ""
+    one_model: bool = False
 
     @property
     def measure(self) -> str:
@@ -61,7 +66,7 @@ class MeasuredCell(OverSeeds):
 class Reproduction:
     """A table's plan with the measurements that exist.
 
-    `floors`: name of a floor, test set and score → the scores of random encoders, one a seed.
+    `floors`: name of a floor, test set and score → seed → the score of random encoders.
     `probed` are the printed cells that are no scores.
     """
 
@@ -71,13 +76,13 @@ class Reproduction:
     scale: str
     scale_says: str
     cells: Sequence[MeasuredCell]
-    floors: Mapping[tuple[str, str, str], Sequence[float]]
+    floors: Mapping[tuple[str, str, str], Mapping[int, float]]
     claims: Sequence[Mapping[str, Any]]
     probed: Sequence[ProbedCell] = ()
 
-    def floor(self, cell: MeasuredCell) -> Sequence[float]:
-        """The scores of random encoders of the cell's kind, one a seed; none where none ran."""
-        return self.floors.get((cell.floor, cell.test, cell.score), ())
+    def floor(self, cell: MeasuredCell) -> Mapping[int, float]:
+        """Seed → the score of random encoders of the cell's kind; empty where none ran."""
+        return self.floors.get((cell.floor, cell.test, cell.score), {})
 
     @property
     def key(self) -> str:
@@ -137,7 +142,8 @@ def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Pat
     wanted = [cell["relative_to"] for cell in table["cells"]]
     cells = [_minus(cell, bases[_place(cell, relative_to)]) if relative_to else cell
              for cell, relative_to in zip(cells, wanted, strict=True)]  # fmt: skip
-    floors: dict[tuple[str, str, str], list[float]] = {}
+    # seed → language learned from → score
+    floors: dict[tuple[str, str, str], dict[int, dict[str, float]]] = {}
     wanted_scores = {(cell.floor, cell.score) for cell in cells}
     for floor in table["floors"]:
         asked_for = [score for name, score in wanted_scores if name == floor["name"]]
@@ -151,11 +157,15 @@ def _filled(table: Mapping[str, Any], runs: Mapping[str, RunRecord], folder: Pat
                 counted = [m for m in members if m != floor["without"].get(name)]
                 scores = [languages[member] for member in counted if member in languages]
                 for score in asked_for if scores else ():
-                    values = _by_seed(record.content["seeds"], scores, score)
-                    floors.setdefault((floor["name"], test, score), []).extend(values.values())
+                    of_seeds = floors.setdefault((floor["name"], test, score), {})
+                    learned = floor["without"].get(name, "")
+                    for seed, value in _by_seed(record.content["seeds"], scores, score).items():
+                        of_seeds.setdefault(seed, {})[learned] = value
+    means = {key: {seed: statistics.fmean(own) for seed, own in _complete(found).items()}
+             for key, found in floors.items()}  # fmt: skip
     return Reproduction(
         table["paper"], table["table"], table["title"], table["scale"], table["scale_says"],
-        cells, floors, table["claims"],
+        cells, means, table["claims"],
     )  # fmt: skip
 
 
@@ -176,6 +186,7 @@ def _cell(
     score_name = cell["score"]
     source_values: dict[int, float] = {}
     missing: dict[str, str] = {}
+    models: set[str] = set()
     anchor = ""
     for name in cell["runs"]:
         record = runs.get(name)
@@ -190,6 +201,9 @@ def _cell(
             missing[name] = f"run {name} has no score for {absent[0]}"
             continue
         scores = [languages[member] for member in members]
+        if failed := _failed(record, members):
+            missing[name] = f"{name}: {failed}"
+        models.add(str(record.manifest.get("model", name)))
         anchor = anchor or record.anchor
         seeds = record.content["seeds"]
         chance = 100 * statistics.fmean(score["chance"] for score in scores)
@@ -199,10 +213,7 @@ def _cell(
             found.setdefault(seed, {})[learned] = (value, chance, count)
         if source := languages.get(cell["train"]):
             source_values.update(_by_seed(seeds, [source], score_name))
-    # a seed of which a run is missing would be the mean of another set
-    most = max((found[seed] for seed in sorted(found)), key=len, default={})
-    counted = {seed: [of_seed[learned] for learned in most]
-               for seed, of_seed in found.items() if of_seed.keys() >= most.keys()}  # fmt: skip
+    counted = _complete(found)
     values = {seed: [value for value, _, _ in runs] for seed, runs in counted.items()}
     first = next(iter(counted.values()), [])
     wanted = {"delta"} if cell["relative_to"] else SCORES
@@ -213,8 +224,24 @@ def _cell(
         {seed: statistics.fmean(runs) for seed, runs in values.items()}, source_values,
         sum(n for _, _, n in first) or None,
         statistics.fmean(chance for _, chance, _ in first) if first and not score_name else None,
-        missing, anchor, cell["floor"], score_name,
+        missing, anchor, cell["floor"], score_name, len(models) == 1 < len(values),
     )  # fmt: skip
+
+
+def _complete(found: Mapping[int, Mapping[str, _Found]]) -> dict[int, list[_Found]]:
+    """Seed → what its runs gave, for the seeds with the most runs: one of which a run is missing
+    would be the mean of another set."""
+    most = max((found[seed] for seed in sorted(found)), key=len, default={})
+    return {seed: [of_seed[learned] for learned in most]
+            for seed, of_seed in found.items() if of_seed.keys() >= most.keys()}  # fmt: skip
+
+
+def _failed(record: RunRecord, members: Sequence[str]) -> str:
+    """Which seeds of a run gave no score on one of the test sets, and why; "" where all did."""
+    failures: Mapping[str, str] = record.content.get("failures") or {}
+    own = {what: why for what, why in failures.items()
+           if what.partition(", ")[2] in ("", *members)}  # fmt: skip
+    return "; ".join(f"{what} failed: {why}" for what, why in own.items())
 
 
 def _by_seed(
@@ -263,4 +290,4 @@ def _why_missing(name: str, record: RunRecord | None, folder: Path) -> str:
     log = folder.parent / "logs" / "finetune" / f"{name}.log"
     if record is not None and record.problem:
         return f"{name}: {record.problem}"
-    return f"{name} failed: see {log}" if log.is_file() else f"{name} was not run"
+    return f"{name} failed: see {log}" if log.is_file() else f"{name} {WAS_NOT_RUN}"

@@ -37,7 +37,8 @@ def reproduction_chart(reproduction: Reproduction) -> DotChart | None:
 
 def _group(label: str, cells: Sequence[MeasuredCell], reproduction: Reproduction) -> DotGroup:
     rows = [_dots(cell.row, list(cell.values.values()), printed=_printed(cell)) for cell in cells]
-    random = [v for own in {c.floor: reproduction.floor(c) for c in cells}.values() for v in own]
+    floors = {cell.floor: reproduction.floor(cell) for cell in cells}
+    random = [value for of_kind in floors.values() for value in of_kind.values()]
     if random:
         rows.append(_dots("random encoder", random, floor=True))
     return DotGroup(label, tuple(rows), cells[0].chance)

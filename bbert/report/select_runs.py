@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,18 +29,20 @@ _MOST_NAMES = 8
 """Runs that an error message lists."""
 
 
-def select_runs(work: Path, names: Sequence[str]) -> list[RunRecord]:
+def select_runs(work: Path, names: Sequence[str], planned: Collection[str] = ()) -> list[RunRecord]:
     """The records of a report, in the order corpus, model, transfer, the oldest first.
 
     Args:
         work: the folder of all runs.
         names: runs by name or folder; a name that several stages use means all of them. Empty: all
             complete runs, and a record with a `problem` for each one that is not.
+        planned: those of the names that nobody typed; one that cannot be read becomes a record with
+            a `problem` too.
 
     Raises:
         InputError: a named run does not exist or cannot be read; there is nothing to report.
     """
-    records = _named(work, names) if names else _all(work)
+    records = _named(work, names, planned) if names else _all(work)
     if not any(record.problem is None for record in records):
         first = next((r.problem for r in records if r.problem), None)
         why = f" ({first})" if first else ""
@@ -124,7 +126,7 @@ def select_finished(work: Path, names: Sequence[str], further: Sequence[str]) ->
     complete = [n for n in names if any((f / n / "manifest.json").is_file() for f in folders)]
     if not complete:
         raise InputError(f"none of the {len(names)} runs of the plan is complete in {work}")
-    return select_runs(work, (*complete, *further))
+    return select_runs(work, (*complete, *further), planned=set(complete).difference(further))
 
 
 def _all(work: Path) -> list[RunRecord]:
@@ -142,11 +144,14 @@ def _all(work: Path) -> list[RunRecord]:
     return records
 
 
-def _named(work: Path, names: Sequence[str]) -> list[RunRecord]:
+def _named(work: Path, names: Sequence[str], planned: Collection[str]) -> list[RunRecord]:
     found: dict[Path, RunRecord] = {}
     for name in names:
-        named = _paths_of(work, name)
-        waiting = [found.setdefault(path.resolve(), read_run(path)) for path in named]
+        waiting = []
+        for path in _paths_of(work, name):
+            stage = _STAGES.get(path.parent.name) if name in planned else None
+            record = read_run_or_problem(path, stage) if stage else read_run(path)
+            waiting.append(found.setdefault(path.resolve(), record))
         while waiting:
             for path, stage in upstream_paths(waiting.pop()).items():
                 if path not in found:

@@ -12,6 +12,7 @@ from html import escape
 from importlib.resources import files
 
 from bbert.report.chart import (
+    MOST_LINES,
     Chart,
     DotChart,
     Dots,
@@ -32,7 +33,7 @@ _DOT_LEFT = 164
 _LABEL = _DOT_LEFT - 10  # of a row
 _PLOT_HEIGHT = 220
 _LEGEND_ROW, _DOT_ROW, _GROUP_HEAD, _LINE = 20, 22, 24, 15
-_NUM_STYLES = 8
+_NUM_STYLES = MOST_LINES
 _MARKS = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z", "M-4 -4h8v8h-8Z", "M0 -5l5 5l-5 5l-5 -5Z",
     "M0 -5l5 9h-10Z", "M-4 -4l8 8m0 -8l-8 8", "M0 -5v10m-5 -5h10",

@@ -106,13 +106,13 @@ class Table:
 
     def to_markdown(self) -> str:
         """A pipe table under its caption."""
-        lines = [f"**{_escape(self.caption)}**", ""]
-        lines.append("| " + " | ".join(_escape(c.header) for c in self.columns) + " |")
+        lines = [f"**{markdown_text(self.caption)}**", ""]
+        lines.append("| " + " | ".join(markdown_text(c.header) for c in self.columns) + " |")
         lines.append("|" + "|".join("---:" if c.numeric else "---" for c in self.columns) + "|")
         for row in self.rows:
-            lines.append("| " + " | ".join(_escape(cell.text) for cell in row) + " |")
+            lines.append("| " + " | ".join(markdown_text(cell.text) for cell in row) + " |")
         for text in filter(None, (self.note, self.definitions)):
-            lines += ["", _escape(text)]
+            lines += ["", markdown_text(text)]
         return "\n".join(lines) + "\n"
 
     def to_rich(self) -> Any:
@@ -137,7 +137,7 @@ def _cell_to_json(cell: Cell) -> dict[str, Any]:
     return kept
 
 
-def _escape(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Text that Markdown shows as it is, in one line."""
     for character in "\\|*_`<>[]":
         text = text.replace(character, "\\" + character)

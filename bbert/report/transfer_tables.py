@@ -6,8 +6,9 @@ deviation is the one in the file; it is shown where there are at least two seeds
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby, takewhile
 from typing import Any
 
 from bbert.finetune.contamination_notes import contamination_notes, not_checked
@@ -108,6 +109,23 @@ def condition_label(record: RunRecord) -> str:
     return fusion if encoder == "pretrained" else f"{fusion}, {encoder}"
 
 
+def row_labels(group: Sequence[RunRecord]) -> dict[str, str]:
+    """run's anchor → its condition; with its name where another run of its model has the same."""
+    alike = Counter((model_name(run), condition_label(run)) for run in group)
+    twice = [run for run in group if alike[model_name(run), condition_label(run)] > 1]
+    names = short_names({run.name for run in twice})
+    added = {run.anchor: f" [{names[run.name]}]" for run in twice}
+    return {run.anchor: condition_label(run) + added.get(run.anchor, "") for run in group}
+
+
+def short_names(names: Collection[str]) -> dict[str, str]:
+    """name → it without the parts, between hyphens, with which all of them begin."""
+    parts = {name: name.split("-") for name in names}
+    columns = zip(*parts.values(), strict=False)
+    same = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    return {name: "-".join(found[same:]) or found[-1] for name, found in parts.items()}
+
+
 def score_text(score: dict[str, Any]) -> str:
     """Mean ± standard deviation over seeds, in percent."""
     mean, std = score["mean"], score.get("std")
@@ -126,32 +144,38 @@ def transfer_table(group: Sequence[RunRecord], number_in_page: int) -> Table:
     gaps = [t for t in targets if any(is_number(_gap(run, t)) for run in group)]
     other = settings_that_differ(group)
     one_model = len({model_name(run) for run in group}) == 1
+    labels = row_labels(group)
     columns = [Column("Fusion")]
+    columns += [] if one_model else [Column("Model")]  # among what the terminal repeats
     columns += [Column(language, numeric=True) for language in languages]
     means = _means(group)
     columns += [Column(heading, numeric=True) for heading in means]
     columns += [Column("Seeds", numeric=True)]
     columns += [Column(f"gap {language}", numeric=True, detail=True) for language in gaps]
-    columns += [Column("Model", detail=one_model), Column("Head", detail=True)]
+    columns += [Column("Model", detail=True)] if one_model else []
+    columns += [Column("Head", detail=True)]
     columns += [Column("Other settings", detail=True)] if other else []
     rows = []
     for run in group:
         floor = "floor" if run.content.get("random_init") else ""
         row = [
-            Cell(condition_label(run), anchor=run.anchor, emphasis=floor),
+            Cell(labels[run.anchor], anchor=run.anchor, emphasis=floor),
+            *([] if one_model else [Cell(model_name(run))]),
             *(score_cell(run, language) for language in languages),
             *(_mean_cell(run, *mean) for mean in means.values()),
             _seeds_cell(run),
         ]
         row += [_percent(_gap(run, language), run.anchor) for language in gaps]
-        row += [Cell(model_name(run)), words(run.content.get("head"))]
+        row += [Cell(model_name(run))] if one_model else []
+        row += [words(run.content.get("head"))]
         row += [words(other[run.anchor])] if other else []
         rows.append(tuple(row))
     blank = words(None)
     for label, key in (("chance", "chance"), ("examples (n)", "n")):
         values = [_range(group, language, key) for language in languages]
-        after = [blank] * (len(columns) - 1 - len(values))
-        rows.append((Cell(label, emphasis="floor"), *values, *after))
+        before = [Cell(label, emphasis="floor"), *([] if one_model else [blank])]
+        after = [blank] * (len(columns) - len(before) - len(values))
+        rows.append((*before, *values, *after))
     note = "Mean ± standard deviation over seeds of fine-tuning, in percent."
     note += "".join(_notes(group))
     definitions = " ".join(_definitions(group, bool(gaps)))
@@ -198,12 +222,15 @@ def _definitions(group: Sequence[RunRecord], with_gaps: bool) -> Iterator[str]:
 
 
 def _notes(group: Sequence[RunRecord]) -> Iterator[str]:
-    """Sentences on test examples that were cut and on those that the models may have seen; each
-    with the runs that it holds for, unless it holds for all."""
+    """Sentences on seeds that failed, on test examples that were cut and on those that the models
+    may have seen; each with the runs that it holds for, unless it holds for all."""
     said: dict[str, list[str]] = {}
     for run in group:
         content = run.content
-        sentences = truncation_notes(content.get("too_long"), content["languages"])
+        failures = content.get("failures") or {}
+        sentences = [f"{what} failed and is not in the mean: {why}"
+                     for what, why in failures.items()]  # fmt: skip
+        sentences += truncation_notes(content.get("too_long"), content["languages"])
         if found := content.get("contamination"):
             sentences += contamination_notes(found)
             if reason := not_checked(found):
@@ -211,7 +238,8 @@ def _notes(group: Sequence[RunRecord]) -> Iterator[str]:
         for sentence in sentences:
             said.setdefault(f"{sentence[0].upper()}{sentence[1:]}", []).append(run.name)
     for sentence, runs in said.items():
-        yield f" {sentence}" + ("." if len(runs) == len(group) else f" [{', '.join(runs)}].")
+        end = "" if len(runs) == len(group) else f" [{', '.join(runs)}]"
+        yield f" {sentence.rstrip('.')}{end}."
 
 
 def _means(group: Sequence[RunRecord]) -> dict[str, tuple[str, bool]]:

@@ -99,6 +99,18 @@ def test_near_together_leaves_out_the_pairs_at_chance():
     assert verdicts(floor, **near).together == UNDECIDED
 
 
+def test_differences_to_both_sides_are_not_near_together():
+    near = {"left": {"p": 0}, "right": {"p": 1}, "expect": "near", "within": 5}
+    cells = [
+        cell([60, 61, 62], test="es", p=0), cell([50, 51.2, 52], test="es", p=1),
+        cell([50, 51, 52], test="ru", p=0), cell([60, 61.3, 62], test="ru", p=1),
+    ]  # fmt: skip
+    judged = verdicts(cells, **near)
+    assert judged.verdict == "no 2"
+    assert abs(judged.mean_difference) < 1
+    assert judged.together == NO
+
+
 def test_pairs_differ_in_the_named_variables_only():
     cells = [
         cell([1, 2], test=t, role=role, target=t, p=p)
@@ -126,12 +138,26 @@ def test_roles_may_be_compared_across_test_sets():
 def test_the_floor_is_a_random_encoder_where_it_beats_chance():
     cells = [cell([60, 61, 59], p=1)]  # chance is 5
     claims = [{"id": "c", "says": "", "left": {"p": 1}, "right": "floor", "expect": "greater"}]
-    expected = (((40, 50), 15, YES), ((1, 2), 55, YES), ((60,), 0, UNDECIDED))
+    expected = (((40, 41, 39), 20, YES), ((1, 2), 55, YES), ((60,), 0, UNDECIDED))
     for random, difference, verdict in expected:
-        floors = {("", "es", ""): random}
+        floors = {("", "es", ""): dict(enumerate(random))}
         (judged,) = judge(Reproduction("k2020", "2", "", "", "", cells, floors, claims))
         assert judged.mean_difference == pytest.approx(difference)
         assert judged.together == verdict
+
+
+def test_the_spread_of_the_floor_counts():
+    """Of runs no better than random encoders one in twenty differs, as of any other pair."""
+    claims = [{"id": "c", "says": "", "left": {"p": 1}, "right": "floor", "expect": "greater"}]
+    draws = np.random.default_rng(0).normal(40, 3, size=(1000, 2, 3))
+    decided = 0
+    for scores, random in draws:
+        floors = {("", "es", ""): dict(enumerate(random))}
+        cells = [cell(list(scores), p=1)]
+        (judged,) = judge(Reproduction("k2020", "2", "", "", "", cells, floors, claims))
+        assert judged.mean_difference == pytest.approx(scores.mean() - random.mean())
+        decided += judged.together != UNDECIDED
+    assert decided / len(draws) == pytest.approx(0.05, abs=0.02)
 
 
 def test_a_score_without_any_floor_is_not_held_against_zero():
@@ -181,7 +207,7 @@ def test_published_differences_are_shown_and_doubts_marked():
 def test_csv_has_the_values_behind_every_mean_and_interval():
     cells = [cell([60, 64, 71], p=0), cell([40, 41, 43], p=1)]
     claims = [{"id": "c", "says": "It is so.", **GREATER}]
-    floors = {("", "es", ""): (10.0, 14.0)}
+    floors = {("", "es", ""): {0: 10.0, 1: 14.0}}
     reproduction = Reproduction("k2020", "2", "Order", "sample", "small", cells, floors, claims)
     tables = {t.identifier: t.to_csv() for t in reproduction_tables(reproduction)}
     read = {key: list(csv.DictReader(io.StringIO(text))) for key, text in tables.items()}

@@ -112,6 +112,13 @@ def test_what_cannot_be_compared_is_refused(made, work: Path):
         row_of(work, "one", "other")
 
 
+def test_runs_that_kept_no_predictions_are_refused(made, work: Path):
+    for name in ("one", "other"):
+        made.transfer(work, work / "models" / "m", name, {"en": [0.5]})
+    with pytest.raises(InputError, match=r"no predictions of seed 0.*--force"):
+        row_of(work, "one", "other")
+
+
 def test_other_test_sentences_are_refused(made, work: Path):
     ner_run(made, work, "one", 0.0)
     other = ner_run(made, work, "other", 0.0)

@@ -60,3 +60,10 @@ def test_a_figure_is_one_page_with_text_colours_and_the_same_bytes(tmp_path):
     assert "var(" not in light
     assert "prefers-color-scheme" not in light
     assert "#0068a8" in light
+
+
+@pytest.mark.parametrize("name", ["[one] run", "*one* run"])
+def test_the_first_cell_is_no_argument_of_the_line_before(name):
+    r"""After `\\`, LaTeX takes a bracket on the next line for a length, and a star for its own."""
+    table = replace(TABLE, rows=((Cell(name), Cell("1")), *TABLE.rows))
+    assert f"\n{{}}{name} & 1" in to_latex(table)

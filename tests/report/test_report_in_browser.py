@@ -134,3 +134,9 @@ def test_tables_are_spoken_as_tables(browser: Browser, page: Path):
     assert roles.count("rowheader") == tab.value("document.querySelectorAll('tbody tr').length")
     named = [node for node in nodes if node["role"]["value"] == "table" and not node["ignored"]]
     assert all(node["name"]["value"] for node in named)
+
+
+def test_a_name_without_a_hyphen_does_not_widen_the_page(browser: Browser, laboratory: Path, made):
+    made.model(laboratory, laboratory / "corpora" / "sample-enfake-en", "x" * 120)
+    tab = browser.open(run(ReportConfig(work=laboratory)).path / "report.html", 400)
+    assert tab.value("document.documentElement.scrollWidth") <= 400

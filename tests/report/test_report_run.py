@@ -331,3 +331,23 @@ def test_a_report_needs_no_torch(laboratory: Path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_figures_of_many_languages_say_which_they_leave_out(laboratory: Path):
+    file = laboratory / "models" / "sample-enfake-en-depth3" / "metrics.jsonl"
+    names = [f"l{number}" for number in range(10)]
+    rows = [
+        {"step": step, "tokens_per_second": rate, **{f"loss/{name}": 3.0 for name in names},
+         **{f"validation_perplexity/{name}": 9.0 for name in names}}
+        for step, rate in ((1, 100.0), (2, 200.0))
+    ]  # fmt: skip
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = (report(laboratory).path / "report.html").read_text()
+    assert text.count("Not drawn, for lack of colours: l8, l9.") == 2 * 2  # in the figure, below it
+    assert Page(text).tables["models"][1][10] == "150"  # the median of two rates
+
+
+def test_names_are_no_markup_in_markdown(laboratory: Path):
+    (laboratory / "transfer" / "ner-last").rename(laboratory / "transfer" / "<b>_x_ [1]")
+    text = (report(laboratory).path / "report.md").read_text()
+    assert "### transfer \\<b\\>\\_x\\_ \\[1\\]\n" in text

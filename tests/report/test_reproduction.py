@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,10 +77,10 @@ def _of_one_cell(score="", relative_to=None):
             "scale_says": "", "cells": [cell], "floors": [floor], "claims": []}  # fmt: skip
 
 
-def _record(name, languages):
+def _record(name, languages, **content):
     from bbert.report.records import RunRecord
 
-    content = {"seeds": [0, 1, 2], "languages": languages}
+    content = {"seeds": [0, 1, 2], "languages": languages, **content}
     return RunRecord("finetune", Path(name), manifest={}, content=content)
 
 
@@ -107,7 +108,7 @@ def test_a_cell_may_hold_another_score_than_the_task_s_own():
     filled = _filled(_of_one_cell("chunk_f1"), runs, Path("plans"))
     (cell,) = filled.cells
     assert cell.values == pytest.approx({0: 50.0, 1: 60.0, 2: 70.0})
-    assert filled.floor(cell) == pytest.approx([50.0, 60.0, 70.0])
+    assert filled.floor(cell) == pytest.approx({0: 50.0, 1: 60.0, 2: 70.0})
     assert cell.chance is None, "chance is that of the task's own score"
 
 
@@ -145,3 +146,51 @@ def test_seeds_that_lack_different_runs_are_not_averaged_over_different_language
     (far,) = [c for c in filled.cells if (c.train, c.test) == ("group_svo", "group_sov")]
     assert far.values == pytest.approx({0: 30.0})
     assert len(far.missing) == 5  # of nine, the two and the third seed's three
+
+
+def test_seeds_of_fine_tuning_are_not_called_seeds_of_pretraining():
+    """At the scale of the papers one model is fine-tuned with five seeds."""
+    from bbert.report.beside_published import reproduction_tables
+    from bbert.report.reproduction import _filled
+
+    run = _record("run", {code: _results([0.5, 0.6, 0.7]) for code in ("es", "ru")})
+    (table,) = reproduction_tables(_filled(_of_one_cell(), {"run": run}, Path("plans")))
+    assert "over seeds of fine-tuning one and the same model." in table.note
+    records = {}
+    for seed in (0, 1):
+        languages = {code: _results([0.5], seeds=[seed]) for code in ("es", "ru")}
+        record = _record(f"run{seed}", languages, seeds=[seed])
+        records[record.name] = replace(record, manifest={"model": f"models/m-seed{seed}"})
+    plan = _of_one_cell()
+    plan["cells"][0]["runs"] = list(records)
+    (table,) = reproduction_tables(_filled(plan, records, Path("plans")))
+    assert "over seeds of the whole chain, pretraining included." in table.note
+
+
+def test_a_failed_seed_is_named_in_the_cell_that_lacks_it():
+    from bbert.report.beside_published import reproduction_tables
+    from bbert.report.reproduction import _filled
+
+    languages = {"es": _results([0.1, 0.3], seeds=[0, 2]), "ru": _results([0.2, 0.9, 0.4])}
+    failures = {"seed 1, es": "out of memory", "seed 1, hi": "no file", "seed 3": "loss is NaN"}
+    run = _record("run", languages, failures=failures)
+    filled = _filled(_of_one_cell(), {"run": run}, Path("plans"))
+    assert filled.cells[0].missing == {
+        "run": "run: seed 1, es failed: out of memory; seed 3 failed: loss is NaN"
+    }
+    (table,) = reproduction_tables(filled)
+    assert table.rows[0][-1].text == "1 failed"
+
+
+def test_the_floor_of_a_group_is_a_mean_of_each_seed():
+    """Random encoders tuned on two languages: their spread is over seeds, not over languages."""
+    from bbert.report.reproduction import _filled
+
+    plan = _of_one_cell()
+    plan["floors"][0] |= {"runs": ["of-en", "of-hi"], "without": {"of-en": "en", "of-hi": "hi"}}
+    runs = {
+        name: _record(name, {code: _results([low, low + 0.2, low]) for code in ("es", "ru")})
+        for name, low in (("of-en", 0.1), ("of-hi", 0.5))
+    }
+    filled = _filled(plan, runs, Path("plans"))
+    assert filled.floor(filled.cells[0]) == pytest.approx({0: 30.0, 1: 50.0, 2: 30.0})

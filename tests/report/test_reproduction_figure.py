@@ -22,7 +22,7 @@ CELL = MeasuredCell(
 
 
 def chart(*cells: MeasuredCell):
-    floors = {("64 wide", "es", ""): (10.0, 14.0), ("96 wide", "es", ""): (21.0,)}
+    floors = {("64 wide", "es", ""): {0: 10.0, 1: 14.0}, ("96 wide", "es", ""): {0: 21.0}}
     return reproduction_chart(
         Reproduction("k2020", "3", "Counts", "sample", "", cells, floors, claims=())
     )

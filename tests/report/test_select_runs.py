@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 
 from bbert.errors import InputError
+from bbert.report.config import ReportConfig
 from bbert.report.page import provenance
 from bbert.report.records import read_run
-from bbert.report.select_runs import select_runs, upstream, upstream_or_written
+from bbert.report.run import run
+from bbert.report.select_runs import (
+    select_finished,
+    select_runs,
+    upstream,
+    upstream_or_written,
+)
 
 
 def names(records) -> list[str]:
@@ -116,6 +123,10 @@ def damage(folder: Path, kind: str) -> None:
         results["languages"] = {}
     elif kind == "half a score":
         del results["languages"]["en"]["chance"]
+    elif kind == "a number for a score":
+        results["languages"]["en"] = 0.5
+    elif kind == "a list of languages":
+        results["languages"] = ["en"]
     file.write_text(json.dumps(results))
 
 
@@ -126,6 +137,8 @@ def damage(folder: Path, kind: str) -> None:
         ("older schema", "'seeds'"),
         ("no score", "holds no score"),
         ("half a score", "'en' has no 'chance'"),
+        ("a number for a score", "'en' has no 'n'"),
+        ("a list of languages", "'languages' is a list, not an object"),
     ],
 )
 def test_a_named_run_that_is_damaged_is_an_error(laboratory: Path, kind: str, named: str):
@@ -134,6 +147,31 @@ def test_a_named_run_that_is_damaged_is_an_error(laboratory: Path, kind: str, na
         select_runs(laboratory, ("ner-last",))
     assert "results.json" in str(error.value)
     assert len(str(error.value).splitlines()) <= 2
+
+
+def test_a_certificate_or_a_probe_of_another_schema_is_a_row_with_a_reason(laboratory: Path, made):
+    probe = made.probe(laboratory, "older", [0.5]) / "results.json"
+    results = json.loads(probe.read_text())
+    del results["measurements"]
+    probe.write_text(json.dumps(results))
+    certificate = laboratory / "corpora" / "sample-enfake-en" / "certificate.json"
+    for pairs, said in (([], "'pairs' is a list, not an object"), ({"a-b": 0}, "nothing of a-b")):
+        certificate.write_text(json.dumps({"languages": {}, "pairs": pairs}))
+        problems = {r.name: r.problem or "" for r in select_runs(laboratory, ())}
+        assert said in problems["sample-enfake-en"]
+    assert "no 'measurements'" in problems["older"]
+    assert run(ReportConfig(work=laboratory)).manifest["counts"]["empty"] == 2
+
+
+def test_a_damaged_run_of_a_plan_does_not_keep_the_others_from_the_page(laboratory: Path):
+    damage(laboratory / "transfer" / "ner-last", "no score")
+    planned = ("ner-last", "ner-dlfa", "not-run")
+    problems = {r.name: r.problem for r in select_finished(laboratory, planned, ())}
+    assert problems["ner-dlfa"] is None
+    assert "holds no score" in problems["ner-last"]
+    assert "not-run" not in problems
+    with pytest.raises(InputError, match="holds no score"):
+        select_finished(laboratory, planned, ("ner-last",))
 
 
 @pytest.mark.parametrize("line", ["{", "[1]", "\xff"])

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -82,6 +82,7 @@ def test_the_same_seed_gives_the_same_p():
     assert paired_bootstrap(*pair, share_right, 4) != paired_bootstrap(*pair, share_right, 5)
 
 
+@settings(deadline=None)  # the first case imports scipy.stats
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_mcnemar_is_the_sign_test_of_the_answers_that_differ(pairs):
     first, second = np.array(pairs).T

@@ -20,6 +20,7 @@ from bbert.report.chart import (
     log_ticks,
     thinned,
     ticks,
+    told_apart,
 )
 from bbert.report.svg import WIDTH, draw, palette
 from bbert.report.svg_text import fitting, lines_of, width_of
@@ -156,3 +157,15 @@ def test_a_line_of_one_point_is_a_mark_and_a_floor_below_zero_keeps_the_axis():
     assert "<title>one</title></path>" in svg
     texts = [element.text for element in ElementTree.fromstring(svg).iter("text")]
     assert not [text for text in texts if text.startswith("-")]
+
+
+def test_no_two_lines_of_a_figure_look_alike():
+    many = [Line(f"l{number}", ((0, 1.0), (1, number))) for number in range(12)]
+    nsp = Line("next sentence", ((0, 1.0), (1, 0.5)))
+    lines, said = told_apart(many, [nsp])
+    assert [line.label for line in lines] == [*(f"l{n}" for n in range(7)), "next sentence"]
+    assert said == " Not drawn, for lack of colours: l7, l8, l9, l10, l11."
+    svg = draw(LineChart("figure-1", "t", "d", "step", "loss", lines))
+    styles = re.findall(r'<polyline class="line (s\d+)"', svg)
+    assert len(set(styles)) == len(styles) == 8
+    assert told_apart(many[:8]) == (tuple(many[:8]), "")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+from rich.console import Console
+
+from bbert.report.figures import transfer_chart
+from bbert.report.language_grids import grid_tables
 from bbert.report.other_settings import last_folders
-from bbert.report.records import RunRecord
+from bbert.report.records import RunRecord, read_run
 from bbert.report.transfer_tables import tidy_table, transfer_table
 
 
@@ -69,3 +74,57 @@ def test_folders_of_one_name_keep_what_tells_them_apart():
     assert last_folders([]) == {}
     assert last_folders(["panx", "/d/panx"]) == {"panx": "panx", "/d/panx": "d/panx"}
     assert last_folders(["/a/x", "/x"]) == {"/a/x": "a/x", "/x": "/x"}
+
+
+def test_runs_of_one_condition_are_told_apart_wherever_they_are_shown(made, work: Path):
+    """The settings that differ stand in a column that neither the terminal nor a figure has."""
+    model = made.model(work, made.corpus(work))
+    scores = {"en": [0.9], "es": [0.5]}
+    for name in ("ner-last-rate1", "ner-last-rate2", "ner-dlfa"):
+        made.transfer(work, model, name, scores, fusion=name.split("-")[1],
+                      fusion_layer=2)  # fmt: skip
+    group = [read_run(path) for path in sorted((work / "transfer").iterdir())]
+    chart = transfer_chart(group, 1)
+    expected = ["dlfa (layer 2)", "last [rate1]", "last [rate2]"]
+    assert [row.label for row in chart.groups[0].rows] == expected
+    table = transfer_table(group, 1)
+    assert [row[0].text for row in table.rows[:3]] == [
+        "dlfa (layer 2, gate paper, pool masked)", *expected[1:],
+    ]  # fmt: skip
+
+
+def test_the_models_stand_in_every_part_of_a_terminal_s_table(made, work: Path):
+    corpus = made.corpus(work)
+    scores = {code: [0.5] for code in ("en", "es", "hi", "ru", "fr", "de", "it", "nl")}
+    for name in ("small", "large"):
+        made.transfer(work, made.model(work, corpus, name), f"ner-{name}", scores)
+    group = [read_run(path) for path in sorted((work / "transfer").iterdir())]
+    table = transfer_table(group, 1)
+    assert [column.header for column in table.columns][:3] == ["Fusion", "Model", "en"]
+    console = Console(width=60, record=True, file=io.StringIO())
+    console.print(table.to_rich())
+    parts = console.export_text().split("(goes on)")
+    assert len(parts) == 2
+    assert all("small" in part and "large" in part for part in parts)
+
+
+def test_a_seed_that_failed_is_named_under_the_table(made, work: Path):
+    model = made.model(work, made.corpus(work))
+    scores = {"en": [0.9], "es": [0.5]}
+    made.transfer(work, model, "whole", scores)
+    made.transfer(work, model, "failed", scores, failures={"seed 1": "the loss is NaN at step 7."})
+    group = [read_run(path) for path in sorted((work / "transfer").iterdir())]
+    note = transfer_table(group, 1).note
+    assert "Seed 1 failed and is not in the mean: the loss is NaN at step 7 [failed]." in note
+
+
+def test_runs_of_one_training_language_share_a_row_of_the_grid(made, work: Path):
+    model = made.model(work, made.corpus(work))
+    made.transfer(work, model, "en-es", {"en": [0.9], "es": [0.5]})
+    made.transfer(work, model, "en-ru", {"en": [0.9], "ru": [0.25]})
+    made.transfer(work, model, "es-en", {"es": [0.8], "en": [0.4]})
+    (table,) = grid_tables([read_run(path) for path in sorted((work / "transfer").iterdir())])
+    assert [column.header for column in table.columns] == ["Fine-tuned on", "en", "es", "ru"]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["en", "90.0", "50.0", "25.0"], ["es", "40.0", "80.0", "–"],
+    ]  # fmt: skip
