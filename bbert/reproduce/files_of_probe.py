@@ -23,7 +23,7 @@ def files_of_probe(
         return {}
     for needed in scale.data:
         if needed.as_parallel and probe in PROBES_OF_A_MODEL:
-            paths = {name: needed.patterns[0].format(language=name) for name in languages}
+            paths = {name: needed.pattern_in(data, name) for name in languages}
             return {"parallel": [f"{name}={_found(data, path)}" for name, path in paths.items()]}
         if needed.as_wals and probe == "typology":
             return {"wals": str(data / needed.patterns[0])}

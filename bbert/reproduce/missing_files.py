@@ -24,34 +24,42 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
         raise InputError(f"--scale {plan.scale.name} reads files: give their folder with --data")
     jobs = list(plan.jobs.values())
     lines: dict[str, set[str]] = {}  # each once, in order, with the tasks that would do without
+    files: set[tuple[str, ...]] = set()  # by their patterns: several tasks may read the same
     named: set[tuple[str | None, ...]] = set()  # task, language and, where some are there, splits
     for needed in plan.scale.data:
-        for language in _languages(needed, jobs, data):
-            paths = [path.format(language=language) for path in needed.patterns]
-            if not any(match for path in paths for match in data.glob(path)):
-                shown = " or ".join(str(data / path) for path in paths)
-                lines[f"{shown} ({needed.size}): {needed.fetch}"] = {needed.task or ""} - {""}
-                named.add((needed.task, language))
+        missing = [language for language in _languages(needed, jobs, data)
+                   if not needed.is_in(data, language)]  # fmt: skip
+        if missing:
+            shown = " or ".join(needed.patterns_of(missing))
+            lines[f"{shown} ({needed.size}): {needed.how_to_get(missing)}"] = {
+                needed.task or ""
+            } - {""}
+            files |= {tuple(needed.patterns_of([language])) for language in missing}
+            named |= {(needed.task, language) for language in missing}
     for path, (says, tasks) in _named_sets(jobs).items():
         if not (data / path).exists():
-            lines[f"{data / path}: {says}"] = tasks
+            lines[f"{path}: {says}"] = tasks
+            files.add((path,))
     for job in jobs:
         if job.stage == "finetune":
             task = job.options["task"]
             kinds = [needed for needed in plan.scale.data if _reads(job, needed, data)]
-            fetch = f"; {kinds[-1].size}: {kinds[-1].fetch}" if kinds else ""
             for language, splits, says in _missing_splits(job):
                 if not named & {(task, language), (task, language, splits)}:
+                    kind = kinds[0 if "train" in splits else -1] if kinds else None
+                    fetch = f"; {kind.size}: {kind.how_to_get([language])}" if kind else ""
                     lines[f"{says}{fetch}"] = {task}
+                    files.add((says,))
                     named.add((task, language, splits))
     if not lines:
         return
-    files = "1 file is" if len(lines) == 1 else f"{len(lines)} files are"
+    number = "1 file is" if len(files) == 1 else f"{len(files)} files are"
     mend = []
     all_tasks = {job.options["task"] for job in jobs if job.stage == "finetune"}
     if all(lines.values()) and (rest := sorted(all_tasks.difference(*lines.values()))):
         mend = [f"what the others need is there: --task {' '.join(rest)}"]
-    raise InputError("\n".join([f"--scale {plan.scale.name}: {files} missing", *lines, *mend]))
+    head = f"--scale {plan.scale.name}: {number} missing in {data} (run the commands there)"
+    raise InputError("\n".join([head, *lines, *mend]))
 
 
 def _languages(needed: NeededFiles, jobs: Iterable[Job], data: Path) -> dict[str, None]:

@@ -189,7 +189,7 @@ def _corpus(plan: Plan, chosen: Mapping[str, Any], data: Path | None) -> Job:
     for needed in plan.scale.data:
         kind = "text" if needed.as_text else "dump" if needed.as_dump else None
         if kind is not None and data is not None:
-            files[kind] += [f"{source}={data / needed.patterns[0].format(language=source)}"
+            files[kind] += [f"{source}={data / needed.pattern_in(data, source)}"
                             for source in dict.fromkeys(map(source_of, languages))]  # fmt: skip
     of_scale = dict(plan.scale.corpus)
     if chosen.get("tokenization", "wordpiece") != "wordpiece":

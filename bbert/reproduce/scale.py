@@ -25,7 +25,8 @@ class NeededFiles:
     `as_text` and `as_dump` say that a corpus reads it, `task` that a fine-tuning does,
     `as_parallel` that all probes which run a model do, and `as_wals` that the probe of typology
     does. A `folder` is that of fine-tunings which are sent there by their own option `data`. `size`
-    and `fetch` tell a user what is missing and how to get it.
+    and `fetch` tell a user what is missing and how to get it: where a command does it, the command,
+    to be given in the folder of `--data`.
     """
 
     path: str | Sequence[str]
@@ -41,6 +42,24 @@ class NeededFiles:
     @property
     def patterns(self) -> Sequence[str]:
         return [self.path] if isinstance(self.path, str) else self.path
+
+    def patterns_of(self, languages: Sequence[str]) -> list[str]:
+        """The patterns for several languages, as a shell writes alternatives; "" for none."""
+        braced = "{" + ",".join(languages) + "}" if len(languages) > 1 else languages[0]
+        return [pattern.format(language=braced) for pattern in self.patterns]
+
+    def how_to_get(self, languages: Sequence[str]) -> str:
+        """`fetch` for these languages."""
+        return self.fetch.format(languages=" ".join(languages))
+
+    def is_in(self, data: Path, language: str) -> bool:
+        """Whether some file of the language is there."""
+        return any(any(data.glob(path.format(language=language))) for path in self.patterns)
+
+    def pattern_in(self, data: Path, language: str) -> str:
+        """The pattern by which files of a language are there; the first one where none is."""
+        patterns = [path.format(language=language) for path in self.patterns]
+        return next((path for path in patterns if any(data.glob(path))), patterns[0])
 
 
 @dataclass(frozen=True)

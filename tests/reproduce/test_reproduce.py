@@ -116,10 +116,33 @@ def test_missing_files_are_listed_with_size_and_how_to_get_them(tmp_path):
     with pytest.raises(InputError) as error:
         refuse_missing_data(plan, tmp_path)
     message = str(error.value)
-    assert f"{tmp_path}/text/ru.txt* (10 to 100 MB): plain text" in message
-    assert f"{tmp_path}/xnli/xnli.test.tsv (20 MB)" in message
+    head, *lines = message.splitlines()
+    assert head == f"--scale small: 10 files are missing in {tmp_path} (run the commands there)"
+    assert lines[0].startswith("text/{en,es,hi,ru}.txt* (10 to 100 MB): plain text")
+    assert lines[2].startswith("xnli/xnli.test.tsv (20 MB): curl -LO https://")
     with pytest.raises(InputError, match="--data"):
         refuse_missing_data(make_plan([recipes["k2020"]["1"]], scale, None), None)
+
+
+def test_a_dump_is_found_where_the_command_that_is_named_puts_it(tmp_path):
+    """`bbert corpus download` makes a folder for each edition; one beside others is found too."""
+    scale = load_scale(FOLDER / "scales", "paper")
+    table = load_recipes(FOLDER / "recipes", scale)["k2020"]["3"]
+    (needed,) = (needed for needed in scale.data if needed.as_dump)
+    assert needed.how_to_get(["en", "es"]) == "bbert corpus download en es --work ."
+    for name in ("enwiki-20261101/enwiki-20261101-pages-articles.xml.bz2",
+                 "eswiki-latest-pages-articles1.xml-p1p9.bz2"):  # fmt: skip
+        path = tmp_path / "dumps" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    plan = make_plan([table], scale, tmp_path)
+    with pytest.raises(InputError) as error:
+        refuse_missing_data(plan, tmp_path)
+    assert "dumps/{hi,ru}wiki-*/{hi,ru}wiki-*-pages-articles*.xml*.bz2 or" in str(error.value)
+    dumps = {text for job in plan.jobs.values() for text in job.options.get("dump", ())}
+    folder = tmp_path / "dumps"
+    assert f"en={folder}/enwiki-*/enwiki-*-pages-articles*.xml*.bz2" in dumps
+    assert f"es={folder}/eswiki-*-pages-articles*.xml*.bz2" in dumps
 
 
 def test_one_of_several_layouts_is_enough_and_further_test_sets_are_needed(tmp_path):
@@ -133,16 +156,16 @@ def test_one_of_several_layouts_is_enough_and_further_test_sets_are_needed(tmp_p
         return str(error.value)
 
     before = missing()
-    assert f"{tmp_path}/udpos/*-es.tsv or {tmp_path}/ud/UD_*/es_*-ud-*.conllu" in before
-    assert f"{tmp_path}/domains/ugc: a test set in 'en'" in before
+    assert "udpos/*-{en,es}.tsv or ud/UD_*/{en,es}_*-ud-*.conllu" in before
+    assert "\ndomains/ugc: a test set in 'en'" in before
     treebank = tmp_path / "ud" / "UD_Spanish-GSD"
     treebank.mkdir(parents=True)
     (treebank / "es_gsd-ud-test.conllu").touch()
     (tmp_path / "domains" / "ugc").mkdir(parents=True)
     after = missing()
-    assert "udpos/*-es.tsv" not in after
+    assert "udpos/*-en.tsv or" in after
     assert "domains/ugc" not in after
-    assert f"{tmp_path}/ud/UD_English-EWT: a test set in 'en'" in after
+    assert "\nud/UD_English-EWT: a test set in 'en'" in after
 
 
 def test_a_split_that_the_folder_lacks_is_missed_before_anything_runs(tmp_path):
@@ -161,12 +184,12 @@ def test_a_split_that_the_folder_lacks_is_missed_before_anything_runs(tmp_path):
     with pytest.raises(InputError) as error:
         refuse_missing_data(plan, tmp_path)
     head, *lines = str(error.value).splitlines()
-    assert head == "--scale small: 2 files are missing"
+    assert head.startswith("--scale small: 2 files are missing in")
     assert lines[0].startswith(
         f"{tmp_path}/udpos: no test or dev file of task pos for language 'ru'"
     )
     assert lines[1].startswith(f"{tmp_path}: no train file of task pos for language 'hi'")
-    assert all("udpos of XTREME" in line for line in lines)
+    assert all("ud-treebanks" in line for line in lines)
     for name in ("test-ru.tsv", "train-hi.tsv"):
         (tmp_path / "udpos" / name).touch()
     refuse_missing_data(plan, tmp_path)
