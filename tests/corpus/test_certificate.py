@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import copy
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bbert.corpus.certificate import BrokenPromise, check_promises, moved_characters
+from bbert.corpus.certificate import (
+    BrokenPromise,
+    LanguageRecord,
+    certify,
+    check_promises,
+    moved_characters,
+)
+from bbert.corpus.token_store import TokenStoreWriter
 from bbert.errors import RunFailed
 from bbert.fake import give_way
 from bbert.languages import parse_languages
@@ -65,6 +73,18 @@ def test_a_broken_promise_is_named(path: tuple, value: float, message: str):
     entry[path[-1]] = value
     with pytest.raises(BrokenPromise, match=message):
         check_promises(certificate, LANGUAGES, "mirror")
+
+
+def test_the_rate_of_unknowns_is_their_share_of_the_word_pieces(tmp_path: Path):
+    ids = np.array([1, 5, 6, 1, 7, 8, 9, 5, 6, 7])
+    with TokenStoreWriter(tmp_path / "tokens" / "en", 10) as store:
+        store.append(ids, np.arange(10) % 2 == 0, np.array([10]), np.array([True]))
+    tokens = {"documents": 1, "sentences": 1, "words": 5, "word_pieces": 10, "unknown": 2}
+    record = LanguageRecord(LANGUAGES[1], np.arange(97, 105), [], tokens)
+    found = certify(tmp_path, [record], np.arange(10) > 4, {}, {})
+    entry = found["languages"]["en"]
+    assert (entry["unk_rate"], entry["vocabulary_entries"]) == (0.2, 5)
+    assert found["vocabulary"] == {"entries": 10, "word_pieces": 5}
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,15 @@ from bbert.corpus import encode, word_blocks
 from bbert.corpus.encode import encode_text, same_segmentation_rate
 from bbert.corpus.segmentation import Segmentation, Segmenter
 from bbert.corpus.token_store import TokenStore
-from bbert.corpus.vocabulary import UNKNOWN_ID, Kind, Vocabulary, train_pieces
-from bbert.languages import Language
+from bbert.corpus.vocabulary import (
+    RESERVED_SCORE,
+    SPECIAL_TOKENS,
+    UNKNOWN_ID,
+    Kind,
+    Vocabulary,
+    train_pieces,
+)
+from bbert.languages import Language, fake
 
 NAMES = ("enfake", "en", "hi")
 
@@ -35,6 +42,8 @@ def test_the_store_holds_the_text(tmp_path: Path, segmentation: Segmentation) ->
     segmenter = Segmenter(vocabulary, segmentation)
     for name in NAMES:
         path = tmp_path / f"{name}.txt"
+        with path.open("a") as file:  # words of letters that the vocabulary has not got
+            file.write("\nกข . ขก\n")
         counts = encode_text(path, vocabulary, segmentation, tmp_path / "tokens" / name)
         store = TokenStore.open(tmp_path, name)
         store.verify()
@@ -57,6 +66,7 @@ def test_the_store_holds_the_text(tmp_path: Path, segmentation: Segmentation) ->
             "word_pieces": len(store.ids),
             "unknown": int(np.count_nonzero(store.ids == UNKNOWN_ID)),
         }
+        assert counts["unknown"] >= 2
 
 
 def test_blocks_caches_and_compression_change_nothing(
@@ -134,3 +144,16 @@ def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
         command = [sys.executable, "-c", program, str(tmp_path), path.name]
         peaks.append(int(subprocess.run(command, check=True, capture_output=True).stdout))
     assert peaks[1] - peaks[0] < 12_000  # kilobytes
+
+
+@pytest.mark.parametrize(("shifted", "rate"), [(("ab", "cd"), 1.0), (("a", "bcd"), 0.5)])
+def test_as_many_pieces_are_not_yet_the_same_cut(
+    tmp_path: Path, shifted: tuple[str, str], rate: float
+) -> None:
+    """`ab ##cd` beside `a ##bcd`: two pieces each, at other places."""
+    pieces = ["ab", "##cd", "x", fake("x"), fake(shifted[0]), "##" + fake(shifted[1])]
+    tokens = (*SPECIAL_TOKENS, *pieces)
+    scores = (RESERVED_SCORE,) * len(SPECIAL_TOKENS) + (-1.0,) * len(pieces)
+    path = tmp_path / "en.txt"
+    path.write_text("abcd x\nx\n")
+    assert same_segmentation_rate(path, Vocabulary(tokens, scores), "greedy") == rate

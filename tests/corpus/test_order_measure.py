@@ -132,3 +132,19 @@ def test_where_nothing_can_change_nothing_may(tmp_path: Path):
     assert measured["standard_error_kendall_tau"] == 0
     one_swap = Permutation(0.1, "released", 0, "en")
     assert not measured_order(tmp_path, lengths, permutation, one_swap)["within_sampling_error"]
+
+
+def test_within_sampling_error_are_six_standard_errors_at_most(tmp_path: Path):
+    permutation = Permutation(0.5, "positions", 0, "en")
+    farthest = []
+    for p in (0.5, 0.505, 0.51, 0.52, 0.53):
+        done = Permutation(p, "positions", 0, "en")
+        measured = measured_order(tmp_path, [20] * 1500, permutation, done)
+        errors = [
+            abs(measured[name] - measured[f"expected_{name}"]) / measured[f"standard_error_{name}"]
+            for name in MEASURES
+        ]
+        farthest.append(max(errors))
+        assert measured["within_sampling_error"] == (max(errors) <= 6)
+    assert min(farthest) < 4
+    assert any(6 < error < 20 for error in farthest)

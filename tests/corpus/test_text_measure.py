@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bbert.corpus.plain_text import Piece
 from bbert.corpus.shared_documents import DocumentRecord, shared_documents
-from bbert.corpus.text_measure import measure_names, natural_sentences
+from bbert.corpus.text_measure import measure_names, measure_shared_words, natural_sentences
+from bbert.corpus.word_counts import count_words
 from bbert.fake import give_way
 from bbert.languages import Language, fake
 
@@ -106,3 +107,15 @@ def test_documents_in_common(tmp_path: Path, same_source: bool):
         assert np.load(paths[-1])["numbers"].tolist() == sorted(kept)
     expected = {"identical_documents": 2} | ({"shared_documents": 1} if same_source else {})
     assert shared_documents(*paths, same_source) == expected
+
+
+def test_shares_of_types_and_of_running_words_are_told_apart(tmp_path: Path):
+    """One of four types stays, in six of nine words."""
+    path = tmp_path / "text.txt"
+    path.write_text(f"the the the {fake('cat')}\n{fake('dog')} the the the {fake('ran')}\n")
+    found = measure_shared_words(0.25, count_words(path))
+    assert (found["types"], found["shared_word_types"]) == (4, 0.25)
+    assert found["shared_words"] == pytest.approx(6 / 9)
+    assert found["types_in_both_alphabets"] == 0
+    path.write_text(f"the {fake('the')} {fake('cat')}\n")
+    assert measure_shared_words(0.25, count_words(path))["types_in_both_alphabets"] == 1

@@ -77,8 +77,9 @@ def test_draws_do_not_depend_on_blocks(tmp_path: Path, monkeypatch):
         draw_unigram(source, tmp_path / "drawn.txt.zst", 1, "es")
         results.append(read(tmp_path / "drawn.txt.zst"))
     assert results[0] == results[1] == results[2]
-    draw_unigram(source, tmp_path / "drawn.txt.zst", 2, "es")
-    assert read(tmp_path / "drawn.txt.zst") != results[0]
+    for seed, language in ((2, "es"), (1, "ru")):
+        draw_unigram(source, tmp_path / "drawn.txt.zst", seed, language)
+        assert read(tmp_path / "drawn.txt.zst") != results[0]
 
 
 def test_words_come_as_often_as_in_the_source_and_without_order(tmp_path: Path):

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from batch_reading import LANGUAGES, SHARE, source
-from random_corpus import FIRST_ORDINARY_ID, MASK
+from random_corpus import FIRST_ORDINARY_ID, MASK, random_documents, write_corpus
 
 from bbert.corpus.token_store import TokenStore
 from bbert.pretrain.batches import BatchSource
@@ -82,3 +82,11 @@ def test_random_replacements_of_the_same_language_stay_in_it(corpus):
     shown = joint.input_ids_BT[row, joint.masked_positions_BK[row, slot]]
     foreign = (shown != MASK) & ((shown - FIRST_ORDINARY_ID) // SHARE != language)
     assert foreign.mean() == pytest.approx(0.1 * 2 / 3, abs=0.01)
+
+
+def test_random_replacements_are_never_specials_or_reserved(tmp_path):
+    small = write_corpus(tmp_path / "small", {"en": random_documents(20)}, FIRST_ORDINARY_ID + 30)
+    batch = source(small, languages=["en"], batch_size=2000).batch(0)
+    row, slot = np.nonzero(batch.masked_labels_BK != IGNORED)
+    shown = batch.input_ids_BT[row, batch.masked_positions_BK[row, slot]]
+    assert (shown[shown != MASK] >= FIRST_ORDINARY_ID).all()

@@ -82,6 +82,15 @@ def test_the_last_and_the_best_are_kept(losses: list[float | None], keep: int):
         assert {step_of(path) for path in list_checkpoints(folder)} == expected
 
 
+def test_a_loss_that_is_no_number_is_not_the_best(tmp_path: Path):
+    for step, loss in enumerate((float("nan"), 3.0, 2.0, float("inf")), start=1):
+        write(tmp_path, step, keep=4, loss=loss, keep_best=True)
+    best = best_checkpoint(tmp_path)
+    assert best is not None
+    assert step_of(best) == 3
+    assert (tmp_path / "best").read_text() == best.name
+
+
 def test_a_damaged_best_is_none(tmp_path: Path):
     second = write(tmp_path, 1, loss=3.0, keep_best=True)
     best = write(tmp_path, 2, loss=1.0, keep_best=True)

@@ -10,7 +10,7 @@ import torch
 
 from bbert.errors import InputError
 from bbert.pretrain.architecture import Architecture
-from bbert.pretrain.export import from_hugging_face, to_hugging_face
+from bbert.pretrain.export import from_hugging_face, hugging_face_config, to_hugging_face
 from bbert.pretrain.model import BertForPretraining
 
 EXTRA = {"languages": ["enfake", "it"], "lang_id": True, "language_separators": {"enfake": 5}}
@@ -134,6 +134,15 @@ def test_the_configuration_says_what_is_not_in_a_bert(exported):
     assert config.attention_probs_dropout_prob == model.architecture.dropout
     expected = "BertForPreTraining" if model.architecture.nsp else "BertForMaskedLM"
     assert config.architectures == [expected]
+
+
+def test_what_no_option_says_is_as_in_bert():
+    """Google's BERT: exact GELU, LayerNorm with 1e-12, two segments, N(0, 0.02)."""
+    from transformers import BertConfig
+
+    ours, berts = hugging_face_config(model_of(True).architecture), BertConfig()
+    for key in ("hidden_act", "initializer_range", "layer_norm_eps", "type_vocab_size"):
+        assert ours[key] == getattr(berts, key), key
 
 
 def test_the_tokenizer_travels_with_the_model(exported):

@@ -168,6 +168,22 @@ def test_a_slow_measurement_gives_the_same(corpus, text):
             assert value == pytest.approx(translation_accuracy(*pair), abs=1.01 / len(types))
 
 
+def test_a_sentence_is_the_mean_of_its_word_pieces_alone(corpus, text):
+    """[CLS] and the separator are left out, whatever else is in the batch."""
+    what, model = prepared(corpus, text), model_of(corpus)
+    rows = what._batches()[0]
+    assert len({len(what._sentences[row].ids) for row in rows}) > 1
+    sentences = torch.zeros(len(what._sentences), 3, 16)
+    words = torch.zeros(what._num_word_rows, 3, 16, dtype=torch.float64)
+    engine = engine_of(model)
+    with engine.evaluation():
+        what._add_vectors(engine, rows, sentences, words)
+        for row in (rows[0], rows[-1]):
+            ids = torch.tensor([what._sentences[row].ids])
+            hidden = torch.stack(model.encode(ids, torch.zeros_like(ids)))[:, 0, 1:-1]
+            torch.testing.assert_close(sentences[row], hidden.mean(dim=1), rtol=1e-5, atol=1e-6)
+
+
 def what_order(words: dict[tuple[str, int, str], list[np.ndarray]]) -> list[str]:
     """Word types by frequency, as the measurement orders them; order decides the halves."""
     counts = {

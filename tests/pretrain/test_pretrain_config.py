@@ -27,6 +27,32 @@ def test_a_real_corpus_gets_the_published_settings():
     assert (config.steps, config.warmup_steps, config.learning_rate) == (2_000_000, 10_000, 1e-4)
     assert (config.batch_size, config.seq_len, config.weight_decay) == (32, 128, 0.01)
     assert config.dropout == K2020.dropout
+    assert (config.mlm_probability, config.whole_word_mask, config.mlm_random) == (
+        0.15, True, "joint",
+    )  # fmt: skip
+    assert (config.nsp, config.nsp_negatives, config.batching) == (True, "any", "mixed")
+    assert (config.lang_id, config.packing, config.masks) == (False, "two-segments", "fresh")
+
+
+def test_the_optimiser_is_the_published_one():
+    import torch
+
+    from bbert.pretrain.optimizer import adamw
+
+    optimizer = adamw(torch.nn.Linear(2, 2), weight_decay=0.01)
+    for group, decay in zip(optimizer.param_groups, (0.01, 0.0), strict=True):
+        assert (group["betas"], group["eps"]) == ((0.9, 0.999), 1e-6)
+        assert group["weight_decay"] == decay
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [({"nsp": True}, 2000), ({"nsp": False}, 3000), ({"nsp": False, "depth": 5}, 3000),
+     ({"nsp": False, "depth": 6}, 2000)],
+)  # fmt: skip
+def test_what_a_small_model_finds_hard_gets_a_lower_rate(options: dict, steps: int):
+    config = resolved(PretrainConfig(**options), EMBEDDED)
+    assert (config.steps, config.learning_rate) == (steps, {2000: 1e-3, 3000: 3e-3}[steps])
 
 
 def test_the_sample_keeps_its_sizes_when_only_the_depth_is_given():

@@ -78,6 +78,13 @@ def test_it_leaves_a_complete_model_run(trained: tuple[Path, str]):
     assert manifest["sample"] == str(work / "sample")
     assert manifest["corpus"] == str(work / "corpora" / "tiny")
     assert manifest["counts"]["tokens"] == 30 * 6 * 24
+    config = replace(load_yaml(PretrainConfig, run.path / "config.yaml"), work=work)
+    settings = make_plan(config).batch_settings()
+    source = BatchSource(work / "corpora" / "tiny", ["enfake", "en"], settings, seed=0)
+    rows_of_passes = zip(manifest["counts"]["passes"].values(), source.rows_per_pass, strict=True)
+    read = [passes * rows for passes, rows in rows_of_passes]
+    assert sum(read) == pytest.approx(30 * 6, rel=0.01), "all rows, each of one language"
+    assert read == pytest.approx([180 * share for share in source.language_shares], rel=0.01)
     extra = json.loads((run.path / "model" / "config.json").read_text())["bbert"]
     assert extra["languages"] == ["enfake", "en"]
     assert set(extra["language_separators"]) == {"enfake", "en"}

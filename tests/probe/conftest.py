@@ -30,6 +30,12 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def pair(english: Path) -> tuple[str, ...]:
+    """What `--parallel` takes for English and its fake, words of which correspond exactly."""
+    return (f"en={english}", f"enfake={english}")
+
+
+@pytest.fixture
 def tiny_run(work: Path, tmp_path: Path) -> Path:
     """A complete models run `tiny` of enfake and en in the work folder."""
     from tiny_models import save_bert, save_run

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics.pairwise import rbf_kernel
 
 from bbert.errors import InputError
-from bbert.probe.cka import VARIANTS, cka, debiased_hsic, gram, minibatches
+from bbert.probe.cka import VARIANTS, checked, cka, debiased_hsic, gram, hsics, minibatches
 from bbert.probe.cka_spread import centred_hsics, debiased_hsics, measured_cka, uncentred_hsics
 
 
@@ -192,6 +192,33 @@ def test_the_same_seed_gives_the_same_numbers():
     x, y = vectors(50, 5, 0), vectors(50, 5, 1)
     assert measured_cka(x, y, "debiased", seed=3) == measured_cka(x, y, "debiased", seed=3)
     assert measured_cka(x, y, "debiased", seed=3) != measured_cka(x, y, "debiased", seed=4)
+    parts = [measured_cka(x, y, "debiased", minibatch=10, seed=seed) for seed in (3, 3, 4)]
+    assert parts[0] == parts[1]
+    assert parts[0].value != parts[2].value, "the seed decides which sentences are together"
+    assert parts[0].value == pytest.approx(cka(x, y, minibatch=10, seed=3))
+
+
+def test_the_hsics_of_minibatches_are_averaged_before_the_ratio_is_taken():
+    x, y = vectors(24, 3, 0), vectors(24, 3, 0) + vectors(24, 3, 1)
+    parts = [hsics(checked(x, "paper", "")[rows], checked(y, "paper", "")[rows], "paper")
+             for rows in minibatches(24, 6, seed=5)]  # fmt: skip
+    xy, xx, yy = np.mean(parts, axis=0)
+    of_means, mean = xy / np.sqrt(xx * yy), np.mean([part.ratio() for part in parts])
+    assert abs(of_means - mean) > 1e-4
+    assert cka(x, y, "paper", minibatch=6, seed=5) == pytest.approx(of_means, rel=1e-12)
+
+
+def test_the_interval_is_that_of_95_percent():
+    """Half its width is 1.96 standard deviations of the samples, 1.64 at 90 %."""
+    x, y = vectors(120, 4, 0), vectors(120, 4, 0) + vectors(120, 4, 1)
+    found = measured_cka(x, y, "debiased", num_samples=3000, num_shuffles=1)
+    assert found.low is not None
+    assert found.high is not None
+    k, l = (gram(checked(v, "debiased", ""), "debiased") for v in (x, y))  # noqa: E741
+    drawn = np.random.default_rng(1).multinomial(120, np.full(120, 1 / 120), size=3000).T
+    xy, xx, yy = (debiased_hsics(a, b, drawn.astype(float)) for a, b in ((k, l), (k, k), (l, l)))
+    expected = 1.96 * (xy / np.sqrt(xx * yy)).std()
+    assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.08)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,19 @@ def test_the_interval_of_unrelated_numbers_holds_zero():
     assert found.low < 0 < found.high
 
 
+def test_the_interval_is_that_of_95_percent_and_drawn_by_the_seed():
+    x, noise = np.random.default_rng(0).normal(size=(2, 30))
+    y = x + noise
+    first, again, other = (spearman(x, y, num_samples=4000, seed=seed) for seed in (3, 3, 4))
+    assert first == again
+    assert (first.low, first.high) != (other.low, other.high)
+    rows = np.random.default_rng(9).integers(30, size=(2000, 30))
+    samples = [spearmanr(x[drawn], y[drawn]).statistic for drawn in rows]
+    low, five, ninety_five, high = np.quantile(samples, (0.025, 0.05, 0.95, 0.975))
+    assert first.low == pytest.approx(low, abs=(five - low) / 2)
+    assert first.high == pytest.approx(high, abs=(high - ninety_five) / 2)
+
+
 SCORES = {"en": 0.9, "es": 0.8, "it": 0.7, "ru": 0.6, "hi": 0.5}
 
 
@@ -136,6 +149,44 @@ def test_several_test_sets_of_a_language_are_one_pair(work):
     assert rows["a", "dom2-es"] == "es"
     assert len(rows) == 4 * 4 + 4, "rows of two languages are no points"
     assert "dom2-es,es," in (directory.path / "points.csv").read_text()
+
+
+def test_a_test_set_in_the_source_language_is_no_target(work):
+    """Another domain of the source has a gap, and no similarity of two languages."""
+    path = write_transfer(work, "t", scores={"en": 0.9, "es": 0.8, "news": 0.6})
+    content = json.loads((path / "results.json").read_text())
+    content["languages"]["news"]["language"] = "en"
+    assert "news" in content["cross_lingual_gap"]
+    (path / "results.json").write_text(json.dumps(content))
+    values = {("tiny", None, "en", "es"): [0.5], ("tiny", None, "en", "en"): [1.0]}
+    write_probe(work, "similar", values=values)
+    found = results(run(GapConfig()))
+    assert [(point["target"], point["language"]) for point in found["points"]] == [("es", "es")]
+    assert found["languages"] == ["en", "es"]
+
+
+def test_similarities_are_of_the_headline_measure_and_of_encoders_as_they_are(work):
+    """Other distances, and models whose layers were drawn afresh, stand in the same file."""
+    write_transfer(work, "t", scores=SCORES)
+    path = write_probe(work, "similar", values={("tiny", None, "en", "es"): [0.5, 0.6]})
+    content = json.loads((path / "results.json").read_text())
+    (entry,) = content["measurements"]
+    layers = [{**layer, "value": 0.1} for layer in entry["layers"]]
+    others = ({"measure": "cosine, forth"}, {"random_init": "1"})
+    content["measurements"] = [{**entry, "layers": layers, **other} for other in others] + [entry]
+    (path / "results.json").write_text(json.dumps(content))
+    (point,) = results(run(GapConfig()))["points"]
+    assert point["similarity"]["pretrained"] == [0.5, 0.6]
+
+
+def test_runs_with_random_layers_take_part_only_where_they_are_named(work):
+    write_transfer(work, "t", scores=SCORES)
+    write_transfer(work, "drawn", scores={**SCORES, "es": 0.3}, random_init="1-2")
+    write_probe(work, "similar", values={("tiny", None, "en", "es"): [0.5, 0.6]})
+    found = results(run(GapConfig()))
+    assert [point["run"] for point in found["points"]] == ["t"]
+    found = results(run(GapConfig(runs=("t", "drawn"), name="named")))
+    assert [point["run"] for point in found["points"]] == ["t", "drawn"]
 
 
 def test_similarities_of_several_kinds_are_not_ranked_together(work):

@@ -15,8 +15,7 @@ from bbert.cli import main
 from bbert.errors import InputError
 from bbert.languages import Language
 from bbert.probe.cka import cka
-from bbert.probe.config import CkaConfig, CosineConfig, RetrievalConfig, TranslationConfig
-from bbert.probe.layer_run import chances
+from bbert.probe.config import CkaConfig, CosineConfig, RetrievalConfig
 from bbert.probe.nearest import translated
 from bbert.probe.results import cut_note
 from bbert.probe.run import run
@@ -42,11 +41,6 @@ def plain_vectors(model_dir: Path, lines: list[str], language: str) -> np.ndarra
     return np.array(vectors).swapaxes(0, 1)
 
 
-@pytest.fixture
-def pair(english: Path) -> tuple[str, ...]:
-    return (f"en={english}", f"enfake={english}")
-
-
 def test_every_layer_is_that_of_a_plain_loop_over_the_model(tiny_run, english, pair):
     found = results(run(CkaConfig(parallel=pair)))
     lines = english.read_text().splitlines()
@@ -66,6 +60,36 @@ def test_every_layer_is_that_of_a_plain_loop_over_the_model(tiny_run, english, p
     for layer, a, b in zip(cosines["layers"], x, y, strict=True):
         norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
         assert layer["value"] == pytest.approx(((a * b).sum(axis=1) / norms).mean(), abs=1e-5)
+
+
+def test_pooled_by_its_first_vector_a_sentence_is_that_of_cls(tiny_run, english, pair):
+    found = results(run(CosineConfig(parallel=pair, pool="cls")))
+    tokenizer = AutoTokenizer.from_pretrained(tiny_run / "model")
+    model = AutoModel.from_pretrained(tiny_run / "model").eval()
+    cosines = []
+    for line in english.read_text().splitlines():
+        states = []
+        for name in ("en", "enfake"):
+            text = Language.parse(name).apply(line)
+            ids = [[2, *tokenizer(text, add_special_tokens=False)["input_ids"], 3]]
+            with torch.no_grad():
+                states.append(model(torch.tensor(ids), output_hidden_states=True).hidden_states)
+        pairs = zip(*states, strict=True)
+        cosines.append([float(torch.cosine_similarity(a[0, 0], b[0, 0], dim=0)) for a, b in pairs])
+    values = [layer["value"] for layer in found["layers"]]
+    assert values == pytest.approx(np.mean(cosines, axis=0), abs=1e-5)
+    assert values[0] == pytest.approx(1), "the same embedding in both languages"
+
+
+def test_layers_are_drawn_afresh_by_the_seed(tiny_run, pair):
+    """A random encoder shows what lengths alone give: another seed, another encoder."""
+    plain, drawn = [], []
+    for seed in (0, 0, 1):
+        config = CosineConfig(parallel=pair, random_init="all", seed=seed, name=f"s{len(plain)}")
+        for entry, values in zip(results(run(config))["measurements"], (plain, drawn), strict=True):
+            values.append([layer["value"] for layer in entry["layers"]])
+    assert plain[0] == plain[1] == plain[2]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_the_files_are_those_that_other_programs_read(tiny_run, pair, work):
@@ -140,71 +164,6 @@ def test_a_killed_run_goes_on_with_the_next_model(tiny_run, fused_run, pair, mon
     assert calls == [0, 1, 1]
 
 
-def test_words_of_a_fake_language_have_exact_gold(tiny_run, pair, english):
-    found = results(run(TranslationConfig(parallel=pair)))
-    context, table = (
-        next(e for e in found["measurements"] if e["measure"].startswith(kind))
-        for kind in ("in context", "in the embedding table")
-    )
-    assert len(context["layers"]) == 3
-    assert len(table["layers"]) == 1
-    # "U.S." is U, S and two full stops after basic tokenisation
-    assert context["n"] == 15
-    assert context["chance"] == pytest.approx(1 / 15)
-
-
-def test_a_word_in_context_is_the_mean_of_its_pieces_and_occurrences(tiny_run, english, work):
-    from bbert.probe.models import find_probed
-    from bbert.probe.vectors import Extractor
-    from bbert.probe.word_pairs import applied_words
-    from bbert.probe.word_vectors import context_vectors, table_vectors
-
-    extractor = Extractor(find_probed(work, "tiny"), "mean", 64, 0)
-    language = Language.parse("en")
-    sentences = applied_words(["Anna saw Rome .", "xyz Anna", "the Rome zz ."], language, ())
-    found = context_vectors(extractor, sentences, ["Anna", "zz"], language)
-    tokenizer = AutoTokenizer.from_pretrained(tiny_run / "model")
-    model = AutoModel.from_pretrained(tiny_run / "model").eval()
-    ids = torch.tensor([[2, *tokenizer("the Rome zz .", add_special_tokens=False)["input_ids"], 3]])
-    states = model(ids, output_hidden_states=True).hidden_states
-    expected = states[2][0, 3:5].mean(dim=0).detach().numpy()  # z ##z
-    assert found[0, 2, 1] == pytest.approx(expected, abs=1e-5)
-    assert np.isnan(found[1, 0, 1]).all()  # no odd sentence has it
-    weights = model.get_input_embeddings().weight.detach().numpy()
-    pieces = tokenizer("zz", add_special_tokens=False)["input_ids"]
-    assert len(pieces) == 2
-    assert table_vectors(extractor, ["zz"])[0] == pytest.approx(weights[pieces].mean(axis=0))
-
-
-def test_other_languages_take_a_dictionary(tiny_run, english, tmp_path):
-    dictionary = tmp_path / "en-es.tsv"
-    dictionary.write_text("Anna\tAnna\nBoris\tBoris\nleft\tleft\nold\tthe\nold\told\nsaw\tsaw\n")
-    given = (f"en={english}", f"es={english}")
-    found = results(run(TranslationConfig(parallel=given, dictionary=(f"en-es={dictionary}",))))
-    tables = {e["measure"]: e for e in found["measurements"] if "table" in e["measure"]}
-    assert tables["in the embedding table: l2, forth"]["n"] == 5
-    # "old" has two translations among the six words, and either of them counts.
-    forth, back = (4 * 1 / 6 + 2 / 6) / 5, 1 / 5
-    assert tables["in the embedding table: l2, forth"]["chance"] == pytest.approx(forth)
-    assert tables["in the embedding table: l2, back"]["chance"] == pytest.approx(back)
-    both = tables["in the embedding table: csls, both directions"]["chance"]
-    assert both == pytest.approx((forth + back) / 2)
-    assert tables["in the embedding table: cosine, forth"]["layers"][0]["value"] > 0.7
-
-
-def test_chance_is_what_guessing_reaches():
-    gold = ([[0, 1, 2, 3], [0], [4, 4]], [[0, 1], [0], [0], [0], [2]])
-    forth, back = chances(gold)
-    assert (forth, back) == (pytest.approx((4 + 1 + 1) / 3 / 5), pytest.approx(6 / 5 / 3))
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(400, 4)), rng.normal(size=(100, 4))
-    right = [rng.choice(100, size=rng.integers(1, 60), replace=False).tolist() for _ in x]
-    wrong_way = [[n for n, found in enumerate(right) if m in found] for m in range(100)]
-    expected, _ = chances((right, wrong_way))
-    found = translated(x, y, "l2", "none", right).mean()
-    assert found == pytest.approx(expected, abs=0.07), "about 0.3; 1/candidates would be 0.01"
-
-
 def test_damaged_activations_leave_the_cell_empty_and_say_why(tiny_run, pair):
     from safetensors.torch import load_file, save_file
 
@@ -277,10 +236,3 @@ def test_the_rbf_kernel_of_many_sentences_is_refused_before_the_model_is_loaded(
     parallel = (f"en={many}", f"enfake={many}")
     with pytest.raises(InputError, match=r"all 2,001 sentences .*--minibatch 500"):
         run(CkaConfig(parallel=parallel, variant="released"))
-
-
-def test_words_need_gold(tiny_run, english):
-    with pytest.raises(InputError, match="give --dictionary en-es=FILE"):
-        run(TranslationConfig(parallel=(f"en={english}", f"es={english}")))
-    with pytest.raises(InputError, match="give PAIR=FILE"):
-        run(TranslationConfig(parallel=(f"en={english}", f"es={english}"), dictionary=("a=b",)))

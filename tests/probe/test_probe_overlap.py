@@ -22,12 +22,19 @@ def test_the_entities_of_real_runs(tiny_run, work, tmp_path):
     data = tmp_path / "panx"
     for seed, name in enumerate(["train-en", "test-en"]):
         write_columns(data / f"{name}.tsv", ner_sentences(20, seed))
-    finetune(FinetuneConfig(data=data, train_lang="en", eval_langs=("en", "enfake"), epochs=1))
+    write_columns(tmp_path / "news.tsv", ner_sentences(20, 1))
+    finetune(
+        FinetuneConfig(
+            data=data, train_lang="en", eval_langs=("en", "enfake"), epochs=1,
+            eval_set=(f"news=en:{tmp_path / 'news.tsv'}",),
+        )
+    )  # fmt: skip
     found = results(run(OverlapConfig()))
     rows = {row["eval"]: row for row in found["rows"]}
     assert rows["enfake"]["overlap"] == 0
     assert rows["enfake"]["zero_shot"]
     assert not rows["en"]["zero_shot"]
+    assert not rows["news"]["zero_shot"], "another test set of the language it was trained on"
     words = [
         {
             piece
@@ -73,3 +80,8 @@ def test_a_correlation_over_many_pairs_of_languages(work, monkeypatch):
     ]  # fmt: skip
     (found,) = module._correlations(rows, OverlapConfig())
     assert (found["n"], found["rho"]) == (12, pytest.approx(-1))
+    # The same model with random layers is another encoder: its points rise with the overlap.
+    drawn = [{**row, "random_init": "1-2", "score": row["overlap"]} for row in rows]
+    plain, other = module._correlations(rows + drawn, OverlapConfig())
+    assert (plain["random_init"], plain["n"], plain["rho"]) == ("", 12, pytest.approx(-1))
+    assert (other["random_init"], other["n"], other["rho"]) == ("1-2", 12, pytest.approx(1))

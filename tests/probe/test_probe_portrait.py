@@ -97,6 +97,30 @@ def test_runs_with_other_settings_are_no_part_of_a_portrait(work, tiny_run):
     assert list(found["left_out"]) == ["long"]
 
 
+def test_the_baseline_is_the_run_with_most_seeds(work, tiny_run):
+    both, common = {"enfake": 0.9, "en": 0.8}, {"train_language": "enfake"}
+    write_transfer(work, "a", scores={**both, "en": 0.7}, seeds=[0], **common)
+    write_transfer(work, "b", scores=both, seeds=[0, 1, 2], **common)
+    write_transfer(work, "c", scores={**both, "en": 0.6}, seeds=[0, 1], **common)
+    write_transfer(work, "dlfa", scores={**both, "en": 0.85}, fusion="dlfa", fusion_layer=1,
+                   **common)  # fmt: skip
+    found = results(run(PortraitConfig()))
+    assert (found["baseline"]["run"], found["baseline"]["seeds"]) == ("b", 3)
+    assert found["rows"][0]["value"] == pytest.approx(0.05)
+
+
+def test_seeds_without_a_score_do_not_count_in_an_interval(work, tiny_run):
+    """A parser that has learned nothing has no score: what is left are two values."""
+    common = {"train_language": "enfake", "scores": {"enfake": 0.9, "en": 0.8}}
+    write_transfer(work, "last", **common)
+    path = write_transfer(work, "dlfa", **common, fusion="dlfa", fusion_layer=1, seeds=[0, 1, 2])
+    content = json.loads((path / "results.json").read_text())
+    content["languages"]["en"]["values"].append(None)
+    (path / "results.json").write_text(json.dumps(content))
+    (row,) = results(run(PortraitConfig()))["rows"]
+    assert (row["low"], row["high"]) == welch_interval((0.8, 0.01414, 2), (0.8, 0.01414, 2))
+
+
 def test_the_interval_of_a_difference_is_that_of_welch():
     first, second = [0.8, 0.9, 0.82], [0.7, 0.71]
     described = [(float(np.mean(x)), float(np.std(x, ddof=1)), len(x)) for x in (first, second)]

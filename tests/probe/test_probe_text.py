@@ -162,6 +162,10 @@ def test_a_code_switched_set_keeps_labels_and_is_read_by_the_task(work, pos_data
     assert ("dog", fake("dog")) in pairs
     assert ("dog", "dog") in pairs
     assert found["eval_set"].endswith(f":{directory.path.resolve() / found['file']}")
+    others = [run(CodeSwitchConfig(data=pos_data, seed=seed, name=f"s{seed}")) for seed in (0, 1)]
+    files = [next(d.path.glob("*.conllu")) for d in (directory, *others)]
+    words = [[sentence.words for sentence in task.read([file], "en")] for file in files]
+    assert words[0] == words[1] != words[2], "the seed decides which words are replaced"
 
 
 def test_fake_words_stay_what_they_are_in_a_set_of_the_natural_language():
@@ -177,6 +181,7 @@ def test_words_from_a_dictionary(work, pos_data, tmp_path):
     config = CodeSwitchConfig(data=pos_data, into="es", dictionary=dictionary, share=1.0)
     found = json.loads((run(config).path / "results.json").read_text())
     assert (found["words_replaced"], found["words"]) == (150, 250)
+    assert found["share_replaced"] == 150 / 250, "of all words"
     sentences = load_task("pos").read([pos_data / "test-en.tsv"], "en")
     en, es = Language.parse("en"), Language.parse("es")
     partners = counterparts(sentences, en, es, dictionary)
