@@ -173,6 +173,12 @@ def _network_options(
         layer = int(typed.fusion_layer or max(1, round(model.depth * 2 / 3)))
         if layer > model.depth:
             raise InputError(f"--fusion-layer {layer}: {model.name} has layers 1 to {model.depth}")
+        if layer == model.depth and typed.fusion_layer is None:
+            logger.warning(
+                "%s has one layer: --fusion %s of it with itself changes nothing",
+                model.name,
+                fusion,
+            )
         options["fusion_layer"] = layer
     if fusion in WITH_GATE:
         options["fusion_gate"] = typed.fusion_gate or "sigmoid"

@@ -181,5 +181,5 @@ def _paths_of(work: Path, name: str) -> list[Path]:
     shown = ", ".join(known[:_MOST_NAMES]) or "none"
     further = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
     raise InputError(
-        f"no corpus, model or transfer run {name!r} in {work} (there: {shown}{further})"
+        f"no corpus, model, transfer run or probe {name!r} in {work} (there: {shown}{further})"
     )

@@ -40,10 +40,19 @@ def is_cluster(profile: Path | None) -> bool:
 
 
 def _read(profile: Path) -> dict[str, Any]:
-    """The profile's options; Snakemake itself complains of a file that is not there or is wrong."""
+    """The profile's options; Snakemake itself complains of a file that is wrong.
+
+    Raises:
+        InputError: there is no profile.
+    """
     import yaml
 
     paths = [profile] if profile.is_file() else sorted(profile.glob("config*.yaml"))
+    if not paths:
+        raise InputError(
+            f"--profile {profile}: no such folder with a config.yaml; bbert's own are "
+            "pipelines/profiles/workstation, slurm and kubernetes"
+        )
     options: dict[str, Any] = {}
     for path in paths:
         try:

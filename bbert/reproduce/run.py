@@ -89,7 +89,13 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
         return listing(chosen, scale, config.work, config.data)
     data = None if config.data is None else config.data.resolve()
     plan = make_plan(chosen, scale, data)
-    if config.cores and is_cluster(config.profile):
+    of_cluster = is_cluster(config.profile)
+    if config.nodes * config.tasks_per_node > 1 and not of_cluster:
+        raise InputError(
+            f"--nodes and --tasks-per-node need srun, --profile {config.profile} is of this "
+            "machine; give a cluster's, or leave them out: the GPUs here are shared out anyway"
+        )
+    if config.cores and of_cluster:
         raise InputError(
             f"--cores {config.cores} is of this machine, --profile {config.profile} of a cluster; "
             "leave --cores out and set the jobs' processors in the profile"
@@ -139,9 +145,12 @@ def _why(key: str, log: Path) -> Iterator[str]:
 
 
 def default_name(config: ReproduceConfig) -> str:
-    """The report's folder: paper, tables, scale, tasks and rows if not all, seeds if not the
-    scale's own, rehearsal."""
-    parts = [config.paper or "all", "+".join(dict.fromkeys(config.table)), config.scale]
+    """The report's folder: paper, tables and figures, scale, tasks and rows if not all, seeds if
+    not the scale's own, rehearsal."""
+    tables = [name for name in dict.fromkeys(config.table) if not name.startswith("figure")]
+    figures = [name for name in dict.fromkeys(config.table) if name not in tables]
+    asked_for = [f"table{'+'.join(tables)}"] * bool(tables) + figures
+    parts = [config.paper or "all", *asked_for, config.scale]
     parts += ["+".join(dict.fromkeys(names)) for names in (config.task, config.rows)]
     parts += [f"{key}{value}" for key in ("seeds", "seed") if (value := getattr(config, key))]
     parts += ["rehearsal"] * config.rehearse  # the title of its page

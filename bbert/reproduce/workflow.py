@@ -71,6 +71,7 @@ def run_workflow(
                     command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                     pass_fds=[lock.fileno()], start_new_session=True, env=_environment(),
                 )  # fmt: skip
+            print(os.getpid(), process.pid, file=lock, flush=True)
             try:
                 with _stopped_by_sigterm():
                     watch(plan, work, process)
@@ -219,8 +220,12 @@ def _lock(work: Path) -> Iterator[IO[str]]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            stream.seek(0)
+            who = re.fullmatch(r"(\d+) (\d+)\s*", stream.read())
+            ids = f" (process {who[1]}; its Snakemake {who[2]})" if who else ""
             raise InputError(
-                f"{work}: another `bbert reproduce`, or what it left running, works here; "
+                f"{work}: another `bbert reproduce`{ids}, or what it left running, works here; "
                 "wait for it or use another --work"
             ) from None
+        stream.truncate(0)  # who held it before
         yield stream

@@ -134,6 +134,26 @@ def test_several_processes_in_containers_are_refused_before_anything_is_written(
     assert not (tmp_path / "w").exists()
 
 
+def test_nodes_without_a_cluster_are_refused_before_anything_is_written(tmp_path):
+    for number in ({"tasks_per_node": 2}, {"nodes": 2}):
+        config = ReproduceConfig(
+            paper="k2020", table=("11",), work=tmp_path / "w", profile=PROFILES / "workstation",
+            **number,
+        )  # fmt: skip
+        with pytest.raises(InputError, match="workstation is of this machine"):
+            run(config)
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_profile_that_is_not_there_is_refused_before_anything_is_written(tmp_path):
+    config = ReproduceConfig(
+        paper="k2020", table=("11",), work=tmp_path / "w", profile=tmp_path / "slurm"
+    )
+    with pytest.raises(InputError, match="no such folder with a config"):
+        run(config)
+    assert not (tmp_path / "w").exists()
+
+
 def test_the_executor_is_told_that_volumes_are_shared():
     settings = pytest.importorskip("snakemake_interface_executor_plugins.settings")
     declared = settings.CommonSettings(

@@ -258,7 +258,9 @@ def test_larger_models_are_expected_to_take_longer():
 
 def test_names_tell_papers_tables_and_scales_apart():
     config = ReproduceConfig(paper="k2020", table=("1", "2"))
-    assert default_name(config) == "k2020-1+2-sample"
+    assert default_name(config) == "k2020-table1+2-sample"
+    both = ReproduceConfig(paper="muller2021", table=("5", "figure-2"), scale="laptop")
+    assert default_name(both) == "muller2021-table5-figure-2-laptop"
     assert default_name(ReproduceConfig()) == "all-sample"
     assert default_name(ReproduceConfig(seeds=6, seed=2)) == "all-sample-seeds6-seed2"
     every = [f"random_init={first}-{first + 2}" for first in range(1, 40)]
@@ -307,5 +309,11 @@ def test_a_profile_without_its_executor_says_what_to_install(tmp_path, executor)
 
 
 def test_two_reproductions_of_one_folder_do_not_meet(tmp_path):
-    with _lock(tmp_path), pytest.raises(InputError, match="works here"), _lock(tmp_path):
+    with _lock(tmp_path) as lock:
+        with pytest.raises(InputError, match="bbert reproduce`, or what it left"):
+            _lock(tmp_path).__enter__()
+        print(11, 12, file=lock, flush=True)  # as the workflow writes, once there is a Snakemake
+        with pytest.raises(InputError, match=r"\(process 11; its Snakemake 12\)"):
+            _lock(tmp_path).__enter__()
+    with _lock(tmp_path), pytest.raises(InputError, match="`, or what"), _lock(tmp_path):
         pass
