@@ -2,8 +2,9 @@
 
 For transfer runs of named entities: E_train and E_eval are the word-pieces in the entities that the
 run was trained and is tested on, cut by its own tokenizer, and overlap is |E_train ∩ E_eval| over
-|E_train ∪ E_eval| (Pires et al. 2019, figure 1). A point is a run and a test set; the zero-shot
-ones are correlated. Without runs, every two texts are compared in the same way.
+|E_train ∪ E_eval| (Pires et al. 2019, figure 1). A row is a run and a test set. What
+is correlated are pairs of languages in zero-shot transfer, each the mean over its seeds and test
+sets: repetitions are no further languages. Without runs, every two texts are compared.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations, islice
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from bbert.errors import InputError
@@ -21,7 +23,7 @@ from bbert.finetune.config import FinetuneConfig
 from bbert.finetune.model_folder import ModelFolder, find_model
 from bbert.languages import Language
 from bbert.probe.correlation import spearman
-from bbert.probe.finished import Finished, FinishedRun, transfer_runs
+from bbert.probe.finished import Finished, FinishedRun, setting_of, transfer_runs
 from bbert.probe.parallel import text_lines
 from bbert.probe.results import write_rows
 from bbert.probe.runs_config import OverlapConfig
@@ -29,6 +31,9 @@ from bbert.run_directory import Run, write_json_atomically
 from bbert.stage_config import joined_name, knobs_that_differ, load_yaml
 
 logger = logging.getLogger(__name__)
+
+RESULTS_VERSION = 2
+"""Of results.json: from 2 on seeds and test sets of one language are averaged before ranking."""
 
 _TASK = "ner"
 
@@ -88,9 +93,16 @@ def measure(plan: OverlapPlan, run: Run) -> None:
             "correlations": _correlations(rows, plan.config), "rows": rows,
         }  # fmt: skip
     content |= {
+        "version": RESULTS_VERSION,
         "n": len(rows),
         "seed": plan.config.seed,
-        "definition": "word-piece types in both sets over those in either",
+        "definition": "word-piece types in both sets over those in either"
+        + (
+            ""
+            if plan.texts
+            else "; correlated over zero-shot pairs of languages, each the mean "
+            "over its seeds and test sets"
+        ),
         "left_out": {**plan.runs.problems, **problems},
     }
     write_json_atomically(run.path / "results.json", content)
@@ -100,18 +112,21 @@ def measure(plan: OverlapPlan, run: Run) -> None:
 
 
 def _correlations(rows: Sequence[dict[str, Any]], config: OverlapConfig) -> list[dict[str, Any]]:
-    """Overlap against F1 of every encoder, over its zero-shot points."""
+    """Overlap against F1 of every encoder, over its zero-shot pairs of languages."""
     found = []
     for encoder in dict.fromkeys((row["model"], row["random_init"]) for row in rows):
-        points = [
-            (row["overlap"], row["score"])
-            for row in rows
-            if (row["model"], row["random_init"]) == encoder
-            and row["zero_shot"] and row["overlap"] is not None
-        ]  # fmt: skip
-        rho = spearman(
-            [x for x, _ in points], [y for _, y in points], config.num_samples, config.seed
-        )
+        pairs: dict[tuple[str, ...], dict[str, list[dict[str, Any]]]] = {}
+        for row in rows:
+            own = (row["model"], row["random_init"]) == encoder
+            if own and row["zero_shot"] and row["overlap"] is not None:
+                runs = pairs.setdefault((row["train"], row["language"], row["setting"]), {})
+                runs.setdefault(row["run"], []).append(row)
+        overlaps, scores = (
+            [fmean(fmean(row[what] for row in sets) for sets in runs.values())
+             for runs in pairs.values()]
+            for what in ("overlap", "score")
+        )  # fmt: skip
+        rho = spearman(overlaps, scores, config.num_samples, config.seed)
         found.append({"model": encoder[0], "random_init": encoder[1], **asdict(rho)})
     return found
 
@@ -182,8 +197,10 @@ def _of_run(finished: FinishedRun, work: Path, last: dict[str, Any]) -> list[dic
                 "run": finished.name,
                 "model": finished.results["model"],
                 "random_init": finished.results["random_init"] or "",
+                "setting": setting_of(finished, work),
                 "train": again.learned_from,
                 "eval": name,
+                "language": examples.language,
                 "zero_shot": examples.language not in trained_on,
                 "overlap": jaccard(trained, tested),
                 "train_types": len(trained),

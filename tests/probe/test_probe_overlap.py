@@ -74,7 +74,8 @@ def test_a_correlation_over_many_pairs_of_languages(work, monkeypatch):
     import bbert.probe.overlap as module
 
     rows = [
-        {"model": "m", "random_init": "", "zero_shot": a != b, "overlap": (4 * a + b) / 16,
+        {"run": f"run-{a}", "model": "m", "random_init": "", "setting": "s", "train": str(a),
+         "language": str(b), "zero_shot": a != b, "overlap": (4 * a + b) / 16,
          "score": 1 - (4 * a + b) / 16}
         for a, b in product(range(4), repeat=2)
     ]  # fmt: skip
@@ -85,3 +86,34 @@ def test_a_correlation_over_many_pairs_of_languages(work, monkeypatch):
     plain, other = module._correlations(rows + drawn, OverlapConfig())
     assert (plain["random_init"], plain["n"], plain["rho"]) == ("", 12, pytest.approx(-1))
     assert (other["random_init"], other["n"], other["rho"]) == ("1-2", 12, pytest.approx(1))
+
+
+def test_seeds_and_test_sets_of_one_pair_of_languages_are_one_point():
+    import bbert.probe.overlap as module
+
+    def row(run, language, overlap, score, setting="s"):
+        of_run = {"run": run, "model": "m", "random_init": "", "setting": setting, "train": "en"}
+        return {
+            **of_run, "language": language, "zero_shot": True, "overlap": overlap, "score": score
+        }  # fmt: skip
+
+    rows = [row("seed-0", name, i / 9, i / 9) for i, name in enumerate(["es", "hi", "ru", "de"])]
+    (once,) = module._correlations(rows, OverlapConfig())
+    repeated = [
+        {**one, "run": f"seed-{seed}", "score": one["score"] + 0.5 * (seed - 1)}
+        for one in rows
+        for seed in (0, 1, 2)
+    ]
+    (found,) = module._correlations(repeated, OverlapConfig())
+    assert found == once
+    assert (found["n"], found["rho"]) == (4, pytest.approx(1))
+    # A run with two test sets of a language counts once beside one that has one: 0.35, not 0.3.
+    sets = [row("seed-0", "es", 0, 0.1), row("seed-0", "es", 0, 0.3), row("seed-1", "es", 0, 0.5)]
+    scores = {"hi": (0.1, 0.32), "ru": (0.2, 0.4), "de": (0.3, 0.5)}
+    others = [row("seed-0", name, *both) for name, both in scores.items()]
+    (found,) = module._correlations(sets + others, OverlapConfig())
+    assert found["rho"] == pytest.approx(0.8), "ranks 2, 1, 3, 4"
+    (apart,) = module._correlations(
+        rows + [{**one, "setting": "t"} for one in rows], OverlapConfig()
+    )
+    assert apart["n"] == 8, "another learning rate is another point"
