@@ -55,7 +55,8 @@ def run(config: ReportConfig) -> RunDirectory | DryRun:
     final = config.work / STAGE_FOLDERS["report"] / name
     if config.dry_run:
         pages = {"runs": ", ".join(f"{STAGE_LABELS[r.stage]} {r.name}" for r in records)}
-        return DryRun(config, final, {**pages, "time": "a few seconds", "disk": "below 5 MB"})
+        cost = {"time": "a few seconds", "memory": "below 200 MB", "disk": "below 5 MB"}
+        return DryRun(config, final, {**pages, **cost})
     inputs = [file for record in records for file in record.files]
     inputs += [config.plan] if config.plan else []
     # A page only puts finished runs together, by their names: nothing is lost where they changed.

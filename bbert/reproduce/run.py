@@ -106,7 +106,7 @@ def run(config: ReproduceConfig) -> Reproduced | DryRun | RenderableType:
     again = refuse_changed_files(plan, config.work, force=True) if forced else []
     cost = cost_of(plan, config.work, gpus or cores, again)
     lacks_gpu = scale.gpu and not gpus and config.profile is None
-    estimates = _estimates(plan, cost, lacks_gpu)
+    estimates = _estimates(plan, cost, lacks_gpu, 1 if of_cluster else gpus or cores)
     name = config.name or default_name(config)
     final = config.work / STAGE_FOLDERS["report"] / name
     if config.dry_run:
@@ -187,16 +187,21 @@ def _report(
     return report
 
 
-def _estimates(plan: Plan, cost: Cost, lacks_gpu: bool) -> dict[str, str]:
+def _estimates(plan: Plan, cost: Cost, lacks_gpu: bool, slots: int) -> dict[str, str]:
     stages = ", ".join(f"{count} {stage}" for stage, count in sorted(cost.pending.items()))
     origin = "from the runs that are there" if cost.measured else "from the scale's own figures"
     if lacks_gpu and not cost.measured:
         origin = "on GPUs, and there is none here: many times that; --scale laptop needs none"
+    at_once = max(1, min(slots, cost.pending.total()))
+    memory = "not measured at this scale; `--dry-run` of a stage tells its own"
+    if (each := plan.scale.memory_gb) is not None:
+        memory = f"about {each * at_once:,.1f} GB at most ({at_once} at a time)"
     tables = ", ".join(f"{table['paper']} {table['table']}" for table in plan.tables)
     return {
         "tables": tables,
         "runs": f"{cost.pending.total()} to do ({stages or 'none'}), {cost.done} done",
         "time": f"about {_clock(cost.seconds)} ({origin})",
+        "memory": memory,
         "disk": f"about {cost.bytes / 1e6:,.0f} MB",
     }
 

@@ -69,7 +69,8 @@ class Scale:
     `transfer` are options of fine-tunings by task, `transfer_of` more of them by paper and task, as
     each paper had its own; `models` are those that recipes call by name (mBERT); `probe` holds
     options of all probes that run a model; `tables` replaces variables of a recipe by what the
-    scale has data or layers for; `seconds` and `megabytes` are what a run of each stage costs.
+    scale has data or layers for; `seconds` and `megabytes` (of disk) are what a run of each stage
+    costs, `memory_gb` what the largest command takes, None where it was not measured.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Scale:
     transfer: Mapping[str, Mapping[str, Any]]
     seconds: Mapping[str, float]
     megabytes: Mapping[str, float]
+    memory_gb: float | None = None
     data: Sequence[NeededFiles] = ()
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -275,11 +275,12 @@ def test_names_tell_papers_tables_and_scales_apart():
 
 def test_a_report_of_some_tasks_says_so(tmp_path):
     config = ReproduceConfig(
-        paper="chen2022", table=("3",), task=("xnli",), work=tmp_path / "w", dry_run=True
+        paper="chen2022", table=("3",), task=("xnli",), work=tmp_path / "w", dry_run=True, cores=2
     )
     result = run(config)
-    assert result.run_path.name == "chen2022-3-sample-xnli"
+    assert result.run_path.name == "chen2022-table3-sample-xnli"
     assert result.estimates["runs"].startswith("14 to do (1 corpus, 10 finetune, 3 pretrain)")
+    assert result.estimates["memory"] == "about 1.6 GB at most (2 at a time)"
 
 
 def test_times_of_a_gpu_are_not_promised_without_one(tmp_path, monkeypatch):
