@@ -36,6 +36,10 @@ RESULTS_VERSION = 2
 """Of results.json: from 2 on seeds and test sets of one language are averaged before ranking."""
 
 _TASK = "ner"
+_DEFINITION = "word-piece types in both sets over those in either"
+_CORRELATED = (
+    "; correlated over zero-shot pairs of languages, each the mean over its seeds and test sets"
+)
 
 
 @dataclass(frozen=True)
@@ -96,13 +100,7 @@ def measure(plan: OverlapPlan, run: Run) -> None:
         "version": RESULTS_VERSION,
         "n": len(rows),
         "seed": plan.config.seed,
-        "definition": "word-piece types in both sets over those in either"
-        + (
-            ""
-            if plan.texts
-            else "; correlated over zero-shot pairs of languages, each the mean "
-            "over its seeds and test sets"
-        ),
+        "definition": _DEFINITION if plan.texts else _DEFINITION + _CORRELATED,
         "left_out": {**plan.runs.problems, **problems},
     }
     write_json_atomically(run.path / "results.json", content)
