@@ -39,7 +39,7 @@ def refuse_missing_data(plan: Plan, data: Path | None) -> None:
     for path, (says, tasks) in _named_sets(jobs).items():
         if not (data / path).exists():
             lines[f"{path}: {says}"] = tasks
-            files.add((path,))
+            files.add((str(path),))
     for job in jobs:
         if job.stage == "finetune":
             task = job.options["task"]
