@@ -43,11 +43,25 @@ if [ -e "$(echo "$folder"/work/done/pretrain/*)" ]; then
     exit 1
 fi
 echo "stopped: nothing is left in the queue"
-# The same command goes on.
-if ! "${run[@]}" >"$folder/out" 2>&1; then
+# The same command goes on; and so does a pretraining whose time is nearly up: Slurm's --signal=USR1@120
+# does what scancel does here, and Snakemake tries the job again.
+rm -f "$folder"/work/logs/pretrain/*.log
+"${run[@]}" >"$folder/out" 2>&1 &
+again=$!
+failed() {
     tail -n 40 "$folder/out" "$folder"/work/logs/*.log "$folder"/work/logs/*/*.log >&2
     exit 1
-fi
+}
+until grep -qs "^training: 1,500 steps" "$folder"/work/logs/pretrain/*.log; do
+    kill -0 "$again" || failed
+    sleep 0.1
+done
+sleep 3 # of ten
+scancel --signal=USR1 "$(squeue --noheader --states running --format '%A %k' | awk '/pretrain/ {print $1}')"
+wait "$again" || failed
+grep -q "Trying to restart job" "$folder"/work/logs/*.snakemake.log || failed
+saved=$(grep -ho "going on from step [0-9,]*" "$folder"/work/logs/pretrain/*.log) || failed
+echo "signalled: saved, tried again and ${saved}"
 grep -q "complete" "$folder/out"
 grep -q "2 processes" "$folder"/work/logs/pretrain/*.log
 grep -c "SLURM jobid" "$folder"/work/logs/*.snakemake.log | sed 's/$/ Slurm jobs/'
