@@ -16,6 +16,7 @@ import numpy as np
 from bbert.errors import InputError
 from bbert.report.predictions import counts_of, metric_of
 from bbert.report.records import RunRecord
+from bbert.report.run_labels import condition_label, model_name
 from bbert.report.significance import (
     LEVEL,
     NUM_SAMPLES,
@@ -26,7 +27,7 @@ from bbert.report.significance import (
     paired_t,
 )
 from bbert.report.table import Cell, Column, Table, words
-from bbert.report.transfer_tables import condition_label, metric_label, model_name
+from bbert.report.transfer_tables import metric_label
 
 _MUST_AGREE = ("task", "metric")
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from bbert.report.chart import Chart, DotChart, DotGroup, Dots, Line, LineChart, told_apart
 from bbert.report.model_tables import curve, curves, model_runs, perplexity_curves
 from bbert.report.multilinguality import multilinguality_charts
 from bbert.report.records import RunRecord, is_number
-from bbert.report.transfer_tables import (
-    encoder_label,
-    fusion_label,
-    group_title,
-    languages_of,
-    metric_label,
-    model_name,
-    short_names,
-)
+from bbert.report.run_labels import figure_labels
+from bbert.report.transfer_tables import group_title, languages_of, metric_label
 
 MOST_ROWS = 60
 """A figure of scores with more rows than this is left out: its table says it better."""
@@ -25,7 +17,7 @@ MOST_ROWS = 60
 
 def transfer_chart(group: Sequence[RunRecord], number_in_page: int) -> DotChart | None:
     """Every run's score on every language, with its seeds and the chance level."""
-    labels = _labels(group)
+    labels = figure_labels(group)
     groups = []
     for language in languages_of(group):
         rows, chances = [], []
@@ -102,23 +94,3 @@ def _loss_lines(run: RunRecord) -> tuple[tuple[Line, ...], str]:
     sentence_pairs = curve(run, "nsp_loss") if run.config.get("nsp") else []
     also = [Line("next sentence", tuple(sentence_pairs))] if sentence_pairs else []
     return told_apart(lines, also)
-
-
-def _labels(group: Sequence[RunRecord]) -> dict[str, str]:
-    """run's anchor → a short label; with the run's name where another one has the same."""
-    models = {model_name(run) for run in group}
-    short = short_names(models) if len(models) > 1 else {}
-    labels = {run.anchor: _row_label(run, short) for run in group}
-    alike = Counter(labels.values())
-    twice = [run for run in group if alike[labels[run.anchor]] > 1]
-    names = short_names({run.name for run in twice})
-    return labels | {run.anchor: f"{labels[run.anchor]} [{names[run.name]}]" for run in twice}
-
-
-def _row_label(run: RunRecord, models: Mapping[str, str]) -> str:
-    encoder = encoder_label(run).split(" (")[0]
-    label = fusion_label(run).split(", gate")[0]
-    label += ")" if label.count("(") > label.count(")") else ""
-    if encoder != "pretrained":
-        label = f"{label}, {encoder}"
-    return f"{models[model_name(run)]}: {label}" if models else label

@@ -12,15 +12,9 @@ from typing import Any
 
 from bbert.finetune.averages import Groups, between_groups
 from bbert.report.records import RunRecord
+from bbert.report.run_labels import condition_label, model_name
 from bbert.report.table import Cell, Column, Table, words
-from bbert.report.transfer_tables import (
-    condition_label,
-    group_title,
-    metric_label,
-    model_name,
-    score_cell,
-    score_text,
-)
+from bbert.report.transfer_tables import group_title, metric_label, score_cell, score_text
 
 _VARIES = ("train_lang", "eval_langs", "average")
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bbert.probe.results import by_pair
-from bbert.report.chart import Chart, Line, LineChart, PointSet, ScatterChart
+from bbert.report.chart import MOST_LINES, Chart, Line, LineChart, PointSet, ScatterChart
 from bbert.report.layer_tables import title_of
 from bbert.report.probe_tables import LAYERED, NAMES, PORTRAIT, sentence
 from bbert.report.records import RunRecord, is_number
-from bbert.report.transfer_tables import random_layers
+from bbert.report.run_labels import random_layers
 
-MOST_LINES = 7
+_BESIDE_FLOOR = MOST_LINES - 1
 """Lines of a figure beside the floor."""
 
 
@@ -54,10 +54,10 @@ def _layers(run: RunRecord, number_in_page: int) -> list[Chart]:
 def _layers_of(
     run: RunRecord, number: str, pair: str, named: Sequence[tuple[str, Mapping[str, Any]]]
 ) -> LineChart | None:
-    """At most `MOST_LINES` models or pairs, with the floor of the first."""
+    """At most `_BESIDE_FLOOR` models or pairs, with the floor of the first."""
     content = run.content
     lines = []
-    for name, entry in named[:MOST_LINES]:
+    for name, entry in named[:_BESIDE_FLOOR]:
         points = _over_layers(entry["layers"], "value")
         lines += [Line(name, points)] if points else []
     first = named[0][1]
@@ -65,7 +65,7 @@ def _layers_of(
     if not lines:
         return None
     lines += [Line("shuffled pairs", floor)] if floor else []
-    further = len(named) - MOST_LINES
+    further = len(named) - _BESIDE_FLOOR
     left_out = f" {further} further ones are in the table." if further > 0 else ""
     return LineChart(
         f"figure-probe-{number}",

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bbert.report.records import RunRecord, is_number
+from bbert.report.run_labels import random_layers
 from bbert.report.table import NOTHING, Cell, Column, Table, fixed, number, p_value, words
-from bbert.report.transfer_tables import random_layers
 
 NAMES = {
     "cka": "CKA", "retrieval": "Sentence translation", "translation": "Word translation",

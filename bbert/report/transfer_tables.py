@@ -6,15 +6,15 @@ deviation is the one in the file; it is shown where there are at least two seeds
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from itertools import groupby, takewhile
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from bbert.finetune.contamination_notes import contamination_notes, not_checked
 from bbert.finetune.truncation_notes import truncation_notes
 from bbert.report.other_settings import settings_that_differ
 from bbert.report.records import RunRecord, is_number
+from bbert.report.run_labels import model_name, row_labels
 from bbert.report.select_runs import upstream
 from bbert.report.table import NOTHING, Cell, Column, Table, deviation, words
 
@@ -62,68 +62,6 @@ def languages_of(group: Sequence[RunRecord]) -> list[str]:
     seen = dict.fromkeys(language for run in group for language in run.content["languages"])
     source = group[0].content["train_language"]
     return sorted(seen, key=lambda language: language != source)
-
-
-def model_name(record: RunRecord) -> str:
-    """Short name of the encoder that was fine-tuned."""
-    written = record.content.get("model") or record.config.get("model") or "?"
-    return str(written).rstrip("/").split("/")[-1]
-
-
-def encoder_label(record: RunRecord) -> str:
-    """What was fine-tuned: "pretrained", or the layers that were drawn at random before."""
-    layers = record.content.get("random_init")
-    if not layers:
-        return "pretrained"
-    layers = "+".join(map(str, layers)) if isinstance(layers, list) else str(layers)
-    init = record.content.get("init") or record.config.get("init")
-    kind = f" (init {init})" if init else ""
-    return f"{random_layers(layers)}{kind}"
-
-
-def random_layers(layers: str) -> str:
-    """What is random of an encoder, in words: all of it, one layer, or some."""
-    if layers == "all":
-        return "random encoder"
-    return f"layer{'' if layers.isdigit() else 's'} {layers} random"
-
-
-def fusion_label(record: RunRecord) -> str:
-    """The fusion with its layer and its variants."""
-    results, config = record.content, record.config
-    fusion = str(results["fusion"])
-    if not fusion.startswith("dlfa"):
-        return fusion
-    parts = [f"layer {results['fusion_layer']}"] if results.get("fusion_layer") else []
-    for key in ("gate", "pool"):
-        value = results.get(f"fusion_{key}", config.get(f"fusion_{key}"))
-        if value:
-            parts.append(f"{key} {value}")
-    return f"{fusion} ({', '.join(parts)})" if parts else fusion
-
-
-def condition_label(record: RunRecord) -> str:
-    """The fusion, and what was drawn at random before it."""
-    encoder = encoder_label(record)
-    fusion = fusion_label(record)
-    return fusion if encoder == "pretrained" else f"{fusion}, {encoder}"
-
-
-def row_labels(group: Sequence[RunRecord]) -> dict[str, str]:
-    """run's anchor → its condition; with its name where another run of its model has the same."""
-    alike = Counter((model_name(run), condition_label(run)) for run in group)
-    twice = [run for run in group if alike[model_name(run), condition_label(run)] > 1]
-    names = short_names({run.name for run in twice})
-    added = {run.anchor: f" [{names[run.name]}]" for run in twice}
-    return {run.anchor: condition_label(run) + added.get(run.anchor, "") for run in group}
-
-
-def short_names(names: Collection[str]) -> dict[str, str]:
-    """name → it without the parts, between hyphens, with which all of them begin."""
-    parts = {name: name.split("-") for name in names}
-    columns = zip(*parts.values(), strict=False)
-    same = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-    return {name: "-".join(found[same:]) or found[-1] for name, found in parts.items()}
 
 
 def score_text(score: dict[str, Any]) -> str:
