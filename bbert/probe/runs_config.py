@@ -50,8 +50,8 @@ class TypologyConfig(RunsProbeConfig):
     """Zero-shot scores against the word-order features of WALS that two languages share."""
 
     wals: Path | None = None
-    """CSV with the columns wals_code, iso639_3, language, feature, value, value_name. Runs on the
-    embedded sample have that of its grammars without it."""
+    """The cldf folder of WALS (github.com/cldf-datasets/wals), or a CSV with the columns wals_code,
+    iso639_3, feature, value_name. Runs on the embedded sample have their grammars' without it."""
     runs: tuple[str, ...] = ()
     """Transfer runs; without them all of --task."""
     task: str = "pos"

@@ -23,6 +23,7 @@ from bbert.probe.finished import Finished, FinishedRun, transfer_runs
 from bbert.probe.results import write_rows
 from bbert.probe.runs_config import TypologyConfig
 from bbert.probe.wals import ADJECTIVE_NOUN, SUBJECT_VERB_OBJECT, Wals, order_class, shared
+from bbert.probe.wals_values import COLUMNS
 from bbert.run_directory import Run, write_json_atomically
 from bbert.stage_config import joined_name, knobs_that_differ
 
@@ -49,7 +50,7 @@ class TypologyPlan:
     @property
     def inputs(self) -> list[Path]:
         """Every file that the result depends on."""
-        return [self.wals.path, *(run.file for run in self.runs.runs)]
+        return [*self.wals.files, *(run.file for run in self.runs.runs)]
 
 
 def _features(typed: TypologyConfig, runs: Finished) -> tuple[Wals, tuple[str, ...]]:
@@ -62,8 +63,8 @@ def _features(typed: TypologyConfig, runs: Finished) -> tuple[Wals, tuple[str, .
         features = tuple(f for f in features if f in _SHOWN_BY_THE_SAMPLE) or features
     else:
         raise InputError(
-            "--wals is needed: a CSV of WALS feature values with the columns wals_code, "
-            "iso639_3, feature, value_name"
+            "--wals is needed: the cldf folder of WALS (github.com/cldf-datasets/wals), or a CSV "
+            f"with the columns {', '.join(COLUMNS)}"
         )
     return Wals(path, features, dict(text.split("=") for text in typed.wals_code)), features
 

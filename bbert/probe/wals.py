@@ -1,4 +1,4 @@
-"""Word order of languages from WALS (Dryer and Haspelmath 2013), read from a CSV of feature values.
+"""Word order of languages from WALS (Dryer and Haspelmath 2013).
 
 A language is found by its ISO 639-3 code; where WALS has several under one code (German and its
 dialects) the one with most of the features is taken, then the first by WALS code. A fake language
@@ -7,8 +7,6 @@ has the word order of its source; in a reversed one it is nobody's.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,8 @@ from pathlib import Path
 from bbert.errors import InputError
 from bbert.languages import Language
 from bbert.probe.language_codes import FURTHER, ISO_639_3
-from bbert.probe.parallel import text_lines
+from bbert.probe.wals_values import files_of, read_values
 
-_COLUMNS = ("wals_code", "iso639_3", "feature", "value_name")
 SUBJECT_VERB_OBJECT, ADJECTIVE_NOUN = "81A", "87A"
 
 
@@ -32,38 +29,41 @@ class WordOrder:
 
 
 class Wals:
-    """The features of a CSV file."""
+    """The features of all languages."""
 
     def __init__(self, path: Path, features: Sequence[str], codes: Mapping[str, str]) -> None:
-        """Read the file.
+        """Read the values.
 
         Args:
-            path: CSV with the columns of `_COLUMNS`, one line a language and feature.
+            path: CSV file or CLDF folder (`bbert.probe.wals_values`).
             features: those that count.
             codes: language → WALS code, where it shall not be looked up.
 
         Raises:
-            InputError: a column or a feature that the file does not have.
+            InputError: a file, a column or a feature that is not there.
         """
         self.path, self.codes = path, dict(codes)
         self._by_code: dict[str, dict[str, str]] = {}
         self._codes_of: dict[str, list[str]] = {}
-        reader = csv.DictReader(io.StringIO("\n".join(text_lines(path))))
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"{path}:1: no column {missing[0]!r}; expected {', '.join(_COLUMNS)}")
         known = set()
-        for row in reader:
-            code = row["wals_code"]
-            known.add(row["feature"])
-            entry = self._by_code.setdefault(code, {})
-            if row["feature"] in features and row["value_name"]:
-                entry[row["feature"]] = row["value_name"]
-            if row["iso639_3"] and code not in self._codes_of.setdefault(row["iso639_3"], []):
-                self._codes_of[row["iso639_3"]].append(code)
+        for value in read_values(path):
+            known.add(value.feature)
+            entry = self._by_code.setdefault(value.wals_code, {})
+            if value.feature in features and value.name:
+                entry[value.feature] = value.name
+            for iso in value.iso_codes:
+                codes_of = self._codes_of.setdefault(iso, [])
+                if value.wals_code not in codes_of:
+                    codes_of.append(value.wals_code)
         absent = [name for name in features if name not in known]
         if absent:
-            raise InputError(f"{path}: no feature {absent[0]!r}; it has {', '.join(sorted(known))}")
+            some = ", ".join(sorted(known)[:12]) + (", …" if len(known) > 12 else "")
+            raise InputError(f"{path}: no feature {absent[0]!r}; it has {some}")
+
+    @property
+    def files(self) -> list[Path]:
+        """What was read."""
+        return files_of(self.path)
 
     def of(self, language: Language) -> WordOrder:
         """The word order of a language."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bbert.errors import InputError
 from bbert.provenance import fingerprint
-from bbert.reproduce.plan import Job, Plan
+from bbert.reproduce.jobs import Job, Plan
 from bbert.reproduce.written_plan import is_done
 from bbert.run_directory import STAGE_FOLDERS, read_json
 

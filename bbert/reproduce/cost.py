@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
-from bbert.reproduce.plan import Job, Plan
+from bbert.reproduce.jobs import Job, Plan
 from bbert.reproduce.scale import Scale
 from bbert.reproduce.written_plan import is_done
 from bbert.run_directory import list_runs

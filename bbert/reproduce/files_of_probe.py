@@ -26,7 +26,7 @@ def files_of_probe(
             paths = {name: needed.pattern_in(data, name) for name in languages}
             return {"parallel": [f"{name}={_found(data, path)}" for name, path in paths.items()]}
         if needed.as_wals and probe == "typology":
-            return {"wals": str(data / needed.patterns[0])}
+            return {"wals": str(data / needed.pattern_in(data, ""))}
     return {}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bbert.errors import InputError
 from bbert.reproduce.job_languages import source_languages, source_of
-from bbert.reproduce.plan import Job, Plan
+from bbert.reproduce.jobs import Job, Plan
 from bbert.reproduce.scale import NeededFiles
 
 
@@ -68,7 +68,7 @@ def _languages(needed: NeededFiles, jobs: Iterable[Job], data: Path) -> dict[str
     for job in jobs:
         if needed.task is not None and _reads(job, needed, data):
             languages.update(dict.fromkeys(source_languages([job.options])))
-        elif (needed.as_text or needed.as_dump) and job.stage == "corpus":
+        elif needed.as_corpus and job.stage == "corpus":
             languages.update(dict.fromkeys(map(source_of, job.options["languages"])))
         elif needed.as_parallel:
             given = job.options.get("parallel", ())

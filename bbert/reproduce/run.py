@@ -16,9 +16,10 @@ from bbert.reproduce.changed_files import made_from_other_files, refuse_changed_
 from bbert.reproduce.chosen_tables import chosen_tables, of_rows, of_tasks
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import Cost, cost_of, refuse_too_little_disk
+from bbert.reproduce.jobs import Plan
 from bbert.reproduce.listing import listing
 from bbert.reproduce.missing_files import refuse_missing_data
-from bbert.reproduce.plan import Plan, make_plan
+from bbert.reproduce.plan import make_plan
 from bbert.reproduce.profile import in_containers, is_cluster
 from bbert.reproduce.recipe import load_recipes
 from bbert.reproduce.rehearsal import FOLDER as REHEARSAL_FOLDER

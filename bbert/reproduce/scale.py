@@ -22,18 +22,17 @@ class NeededFiles:
     """Files of one kind below `--data`: `path` is a pattern of `{language}`, or several, one
     of which is enough.
 
-    `as_text` and `as_dump` say that a corpus reads it, `task` that a fine-tuning does,
-    `as_parallel` that all probes which run a model do, and `as_wals` that the probe of typology
-    does. A `folder` is that of fine-tunings which are sent there by their own option `data`. `size`
-    and `fetch` tell a user what is missing and how to get it: where a command does it, the command,
-    to be given in the folder of `--data`.
+    `as_corpus` says that a corpus reads it (as a dump where the pattern has `.xml`, else as text),
+    `task` that a fine-tuning does, `as_parallel` that all probes which run a model do, and
+    `as_wals` that the probe of typology does. A `folder` is that of fine-tunings which are sent
+    there by their own option `data`. `size` and `fetch` tell a user what is missing and how to get
+    it: where a command does it, the command, to be given in the folder of `--data`.
     """
 
     path: str | Sequence[str]
     size: str
     fetch: str
-    as_text: bool = False
-    as_dump: bool = False
+    as_corpus: bool = False
     as_parallel: bool = False
     as_wals: bool = False
     task: str | None = None

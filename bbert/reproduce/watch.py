@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bbert.progress import progress
 from bbert.reproduce.cost import expected_seconds
-from bbert.reproduce.plan import Plan
+from bbert.reproduce.jobs import Plan
 from bbert.reproduce.written_plan import is_made, log_of
 
 _POLL_SECONDS = 0.5

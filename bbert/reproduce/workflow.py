@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from bbert.errors import InputError, RunFailed
-from bbert.reproduce.plan import Job, Plan
+from bbert.reproduce.jobs import Job, Plan
 from bbert.reproduce.profile import in_containers, is_cluster
 from bbert.reproduce.warm_server import warm_server
 from bbert.reproduce.watch import watch

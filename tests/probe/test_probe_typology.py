@@ -51,6 +51,55 @@ def test_shared_features_and_the_language_with_most_of_them(wals):
     assert shared(WordOrder({}), of["en"]) == (0, 0)
 
 
+def write_cldf(folder: Path) -> Path:
+    """WALS as it is published: three tables joined by ids."""
+    folder.mkdir(parents=True)
+    (folder / "values.csv").write_text(
+        "ID,Language_ID,Parameter_ID,Value,Code_ID,Comment,Source,Example_ID\n"
+        '81A-eng,eng,81A,2,81A-2,"two\nlines, in quotes",Smith[1],\n'
+        "87A-eng,eng,87A,1,87A-1,,,\n81A-alb,alb,81A,2,81A-2,,,\n1A-hin,hin,1A,5,1A-5,,,\n"
+    )
+    (folder / "languages.csv").write_text(
+        "ID,Name,Macroarea,Latitude,Longitude,Glottocode,ISO639P3code,Family,Genus,ISO_codes\n"
+        "eng,English,,,,,eng,,,eng\nalb,Albanian,,,,,,,,aln als\nhin,Hindi,,,,,hin,,,hin\n"
+    )
+    (folder / "codes.csv").write_text(
+        "ID,Parameter_ID,Name,Description\n81A-2,81A,SVO,Subject-verb-object (SVO)\n"
+        "87A-1,87A,Adjective-Noun,\n1A-5,1A,Large,\n"
+    )
+    return folder
+
+
+@pytest.mark.parametrize("inner", ["", "cldf"])
+def test_the_published_edition_is_a_folder_of_tables(tmp_path, inner):
+    folder = write_cldf(tmp_path / "wals" / inner)
+    table = Wals(tmp_path / "wals", ("81A", "87A"), {})
+    assert table.of(Language.parse("en")).features == {"81A": "SVO", "87A": "Adjective-Noun"}
+    assert table.of(Language.parse("sq")).features == {"81A": "SVO"}
+    assert table.of(Language.parse("hi")).reason == "hi: WALS has none of the features"
+    assert set(table.files) == {folder / f"{name}.csv" for name in ("values", "languages", "codes")}
+
+
+def test_typology_depends_on_every_table_of_the_folder(work, tmp_path):
+    write_transfer(work, "en", scores={"en": 0.9, "sq": 0.8})
+    folder = write_cldf(tmp_path / "wals")
+    options = TypologyConfig(wals=folder, features=("81A",))
+    assert results(run(options))["rows"][0]["train_81A"] == "SVO"
+    codes = folder / "codes.csv"
+    codes.write_text(codes.read_text().replace("81A,SVO,Subject", "81A,SOV,Subject?"))
+    assert results(run(options))["rows"][0]["train_81A"] == "SOV"
+
+
+def test_a_folder_that_is_not_wals_is_refused(work, tmp_path):
+    write_transfer(work, "en", scores={"en": 0.9, "es": 0.8})
+    with pytest.raises(InputError, match=r"no values.csv in it; give the cldf folder"):
+        run(TypologyConfig(wals=tmp_path))
+    folder = write_cldf(tmp_path / "wals")
+    (folder / "codes.csv").unlink()
+    with pytest.raises(InputError, match=r"codes.csv: no such file"):
+        run(TypologyConfig(wals=folder))
+
+
 def test_typology_averages_over_pairs_of_languages(work, wals):
     write_transfer(work, "en-1", scores={"en": 0.9, "es": 0.8, "hi": 0.5, "it": 0.7, "ru": 0.6})
     write_transfer(work, "en-2", scores={"en": 0.9, "es": 0.7})

@@ -18,7 +18,7 @@ import bbert.reproduce.workflow as workflow
 from bbert.errors import InputError
 from bbert.reproduce.changed_files import made_from_other_files, refuse_changed_files
 from bbert.reproduce.cost import cost_of
-from bbert.reproduce.plan import Job, Plan
+from bbert.reproduce.jobs import Job, Plan
 from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
 from bbert.reproduce.workflow import run_workflow

@@ -9,7 +9,8 @@ import pytest
 from bbert.pretrain.config import PretrainConfig
 from bbert.pretrain.resolve import Machine, resolve
 from bbert.reproduce.config import ReproduceConfig
-from bbert.reproduce.plan import Plan, make_plan
+from bbert.reproduce.jobs import Plan
+from bbert.reproduce.plan import make_plan
 from bbert.reproduce.recipe import load_recipes
 from bbert.reproduce.rehearsal import FOLDER as REHEARSAL_FOLDER
 from bbert.reproduce.rehearsal import rehearsed

@@ -19,8 +19,9 @@ from bbert.errors import InputError
 from bbert.reproduce.chosen_tables import of_tasks
 from bbert.reproduce.config import ReproduceConfig
 from bbert.reproduce.cost import cost_of, expected_seconds, refuse_too_little_disk
+from bbert.reproduce.jobs import Job
 from bbert.reproduce.missing_files import refuse_missing_data
-from bbert.reproduce.plan import Job, make_plan
+from bbert.reproduce.plan import make_plan
 from bbert.reproduce.recipe import load_recipes
 from bbert.reproduce.run import default_name, run
 from bbert.reproduce.scale import load_scale
@@ -118,7 +119,8 @@ def test_missing_files_are_listed_with_size_and_how_to_get_them(tmp_path):
     message = str(error.value)
     head, *lines = message.splitlines()
     assert head == f"--scale small: 10 files are missing in {tmp_path} (run the commands there)"
-    assert lines[0].startswith("text/{en,es,hi,ru}.txt* (10 to 100 MB): plain text")
+    assert lines[0].startswith("text/{en,es,hi,ru}.txt* or dumps/{en,es,hi,ru}wiki-*/")
+    assert lines[0].endswith(": bbert corpus download en es hi ru --parts 1 --work .")
     assert lines[2].startswith("xnli/xnli.test.tsv (20 MB): curl -LO https://")
     with pytest.raises(InputError, match="--data"):
         refuse_missing_data(make_plan([recipes["k2020"]["1"]], scale, None), None)
@@ -128,7 +130,7 @@ def test_a_dump_is_found_where_the_command_that_is_named_puts_it(tmp_path):
     """`bbert corpus download` makes a folder for each edition; one beside others is found too."""
     scale = load_scale(FOLDER / "scales", "paper")
     table = load_recipes(FOLDER / "recipes", scale)["k2020"]["3"]
-    (needed,) = (needed for needed in scale.data if needed.as_dump)
+    (needed,) = (needed for needed in scale.data if needed.as_corpus)
     assert needed.how_to_get(["en", "es"]) == "bbert corpus download en es --work ."
     for name in ("enwiki-20261101/enwiki-20261101-pages-articles.xml.bz2",
                  "eswiki-latest-pages-articles1.xml-p1p9.bz2"):  # fmt: skip
@@ -143,6 +145,21 @@ def test_a_dump_is_found_where_the_command_that_is_named_puts_it(tmp_path):
     folder = tmp_path / "dumps"
     assert f"en={folder}/enwiki-*/enwiki-*-pages-articles*.xml*.bz2" in dumps
     assert f"es={folder}/eswiki-*-pages-articles*.xml*.bz2" in dumps
+
+
+def test_text_and_dumps_are_read_side_by_side_at_the_scales_that_take_both(tmp_path):
+    scale = load_scale(FOLDER / "scales", "small")
+    table = load_recipes(FOLDER / "recipes", scale)["k2020"]["3"]
+    for path in ("text/en.txt.xz", "dumps/eswiki-20261101/eswiki-20261101-pages-articles.xml.bz2"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    plan = make_plan([table], scale, tmp_path)
+    with pytest.raises(InputError, match="bbert corpus download hi ru --parts 1 --work"):
+        refuse_missing_data(plan, tmp_path)
+    corpora = [job.options for job in plan.jobs.values() if job.stage == "corpus"]
+    (options,) = (o for o in corpora if o["languages"] == ["enfake", "es"] and "unigram" not in o)
+    assert options["text"] == [f"en={tmp_path}/text/en.txt*"]
+    assert options["dump"] == [f"es={tmp_path}/dumps/eswiki-*/eswiki-*-pages-articles*.xml*.bz2"]
 
 
 def test_one_of_several_layouts_is_enough_and_further_test_sets_are_needed(tmp_path):

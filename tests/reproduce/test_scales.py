@@ -125,10 +125,12 @@ def test_probes_of_real_data_are_given_their_files(name, tmp_path):
                 tested = plan.jobs[f"finetune/{beside}"].options["eval_langs"]
                 assert set(languages) >= set(tested)
         if job.probe == "typology":
-            assert job.options["wals"] == str(tmp_path / "wals" / "word_order.csv")
+            assert job.options["wals"] == str(tmp_path / "wals" / "values.csv")
     with pytest.raises(InputError) as error:
         refuse_missing_data(plan, tmp_path)
-    assert "\nwals/word_order.csv (1 MB)" in str(error.value)
+    assert "\nwals/values.csv or wals/cldf/values.csv or wals/word_order.csv (4 MB)" in str(
+        error.value
+    )
     parallel = {"paper": "ud/UD_*-PUD/{en,"}.get(name, "parallel/flores.{en,es,hi,ru} ")
     assert f"\n{parallel}" in str(error.value)
 

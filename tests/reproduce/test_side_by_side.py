@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 import bbert.reproduce.workflow as workflow
 from bbert.errors import InputError
-from bbert.reproduce.plan import Job, Plan
+from bbert.reproduce.jobs import Job, Plan
 from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
 from bbert.reproduce.workflow import OLDEST_SNAKEMAKE, run_workflow

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bbert.reproduce import watch as watching
-from bbert.reproduce.plan import Job, Plan
+from bbert.reproduce.jobs import Job, Plan
 from bbert.reproduce.scale import load_scale
 from bbert.reproduce.shipped import pipelines_folder
 from bbert.reproduce.written_plan import log_of, mark_of
