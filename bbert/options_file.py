@@ -1,13 +1,15 @@
 """The options in a YAML file (`--config`), each checked by itself and named with file and line.
 
 YAML takes in silence what can only be a mistake here; all of it is refused: an option said twice,
-of which the last would count, and a truth value where a number belongs. A word such as `no` is a
+of which the last would count, a truth value where a number belongs, and whole numbers that it reads
+in base 8 (010) or 60 (1:30). A word such as `no` is a
 truth value to YAML, also where it is the code of Norwegian: the message says to quote it.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +19,9 @@ from bbert.errors import InputError
 
 if TYPE_CHECKING:
     from bbert.stage_config import StageConfig
+
+_OTHER_BASE = re.compile(r"[-+]?(0[0-7_]+$|[0-9][0-9_]*:)")
+"""Of what YAML 1.1 takes for a whole number; 0x10 and 0b10 look like what they are."""
 
 
 def read_options(config_class: type[StageConfig], path: Path) -> dict[str, Any]:
@@ -84,6 +89,7 @@ def _read_mapping(path: Path) -> tuple[dict[str, Any], Mapping[str, int]]:
         return {}, {}
     if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
         raise InputError(f"{path}:1: expected lines of the form `option: value`")
+    _refuse_other_bases(node, path)
     lines: dict[str, int] = {}
     for key, _ in node.value:
         name, line = key.value.replace("-", "_"), key.start_mark.line + 1
@@ -91,3 +97,20 @@ def _read_mapping(path: Path) -> tuple[dict[str, Any], Mapping[str, int]]:
             raise InputError(f"{path}:{line}: {name!r} is there twice, in line {lines[name]} too")
         lines[name] = line
     return {key.replace("-", "_"): value for key, value in options.items()}, lines
+
+
+def _refuse_other_bases(node: Any, path: Path) -> None:
+    """Whole numbers that stand for others than they look like."""
+    left, seen = [node], set()
+    while left:
+        part = left.pop()
+        if isinstance(part, (list, tuple)):
+            left += part
+        elif isinstance(part.value, list) and id(part) not in seen:  # an alias may name its parent
+            seen.add(id(part))
+            left.append(part.value)
+        elif part.tag == "tag:yaml.org,2002:int" and _OTHER_BASE.match(part.value):
+            raise InputError(
+                f"{path}:{part.start_mark.line + 1}: YAML would read {part.value} to the base "
+                f"{60 if ':' in part.value else 8}; write the number as it is meant, quote a word"
+            )

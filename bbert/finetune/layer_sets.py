@@ -58,7 +58,8 @@ def layer_groups(text: str, depth: int) -> list[str | None]:
     """The sets of a sweep as text: one for each part between slashes, names of groups resolved.
 
     A last group that the depth leaves incomplete is shorter; thirds differ by one layer at most,
-    the lower ones being the larger; "none" becomes None.
+    the lower ones being the larger; "none" becomes None. A set that is there twice, also as 1 and
+    01, is there once.
     """
     sets: list[str | None] = []
     for part in text.split("/"):
@@ -73,4 +74,8 @@ def layer_groups(text: str, depth: int) -> list[str | None]:
             starts = list(range(1, depth + 1, _SIZES[part]))
         ends = [start - 1 for start in starts[1:]] + [depth]
         sets += [str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True)]
-    return list(dict.fromkeys(sets))
+    different: dict[object, str | None] = {}
+    for part in sets:
+        named = part is None or part == ALL
+        different.setdefault(part if named else tuple(parse_layers(str(part))), part)
+    return list(different.values())

@@ -61,7 +61,7 @@ def write_sample(directory: Path, seed: int = 0) -> bool:
     with FileLock(directory.with_name(f".{directory.name}.lock")):
         if _is_there(directory, seed):
             return False
-        partial = directory.with_name(directory.name + ".partial")
+        partial = directory.with_name(f".{directory.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         _write(partial, seed)

@@ -41,6 +41,7 @@ def test_groups_of_layers():
     assert layer_groups("thirds", 4) == ["1-2", "3", "4"]  # three of them, also where none is equal
     assert layer_groups("thirds", 2) == ["1", "2"]
     assert layer_groups("triples", 4) == ["1-3", "4"]
+    assert layer_groups("1/01/2-3,1/1-3/all/all", 4) == ["1", "2-3,1", "all"]
     assert layer_groups("none/layers/all", 2) == [None, "1", "2", "all"]
 
 

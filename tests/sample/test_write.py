@@ -62,8 +62,9 @@ def test_the_seed_decides_every_byte(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small")
 def test_an_existing_sample_is_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "sample"
+    (tmp_path / ".sample.partial").mkdir()
+    (tmp_path / ".sample.partial" / "rest").write_text("of a killed run")
     (tmp_path / "sample.partial").mkdir()
-    (tmp_path / "sample.partial" / "rest").write_text("of a killed run")
     folder.mkdir()
     assert write_sample(folder, 1)
     assert not (folder / "rest").exists()
