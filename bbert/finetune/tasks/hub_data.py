@@ -21,8 +21,14 @@ _TRUE = ("1", "ON", "YES", "TRUE")
 _PATTERNS = (
     "{language}/*.parquet", "{language}/*/*.parquet", "*.{language}/*.parquet",
     "*-{language}.parquet", "*-{language}.tsv", "{language}/*.tsv", "{language}/*.conll",
-    "{language}_*/*.conllu", "{language}_*.conllu", "XNLI/*.parquet", "xnli.*.tsv",
+    "{language}_*/*.conllu", "{language}_*.conllu",
+    "{language}_*/*.parquet", "{language}_*/*/*.parquet", "XNLI/*.parquet", "xnli.*.tsv",
 )  # fmt: skip
+
+
+def wanted_files(languages: Sequence[str]) -> list[str]:
+    """Patterns of a data set's files in these languages, of all treebanks of each."""
+    return [p.format(language=language) for language in languages for p in _PATTERNS]
 
 
 def is_offline() -> bool:
@@ -45,13 +51,13 @@ def hub_folder(identifier: str, languages: Sequence[str]) -> Path:
 
     nowhere = f"--data {identifier}: no such folder"
     offline = is_offline()
-    wanted = [p.format(language=language) for language in languages for p in _PATTERNS]
     if not offline:
         logger.info("--data %s is no folder: asking the hub", identifier)
     try:
         folder = snapshot_download(
-            identifier, repo_type="dataset", allow_patterns=wanted, local_files_only=offline
-        )
+            identifier, repo_type="dataset", allow_patterns=wanted_files(languages),
+            local_files_only=offline,
+        )  # fmt: skip
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         if offline:
             raise InputError(

@@ -10,7 +10,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from bbert.errors import InputError
 from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import find_data_folder, find_split
-from bbert.finetune.tasks.hub_data import hub_folder
+from bbert.finetune.tasks.hub_data import hub_folder, wanted_files
 
 NER, POS, XNLI, PAWSX = (load_task(name) for name in ("ner", "pos", "xnli", "pawsx"))
 TAGS = ["O", "B-PER", "I-PER"]
@@ -202,6 +202,18 @@ def test_unusable_files(tmp_path: Path, entities: Dataset):
     Dataset.from_dict(rows).to_parquet(file)
     with pytest.raises(InputError, match=r"train.parquet:1: 2 words and 1 labels"):
         read(NER, tmp_path, "en", "train")
+
+
+def test_of_a_hub_data_set_the_files_of_the_languages_are_fetched():
+    from huggingface_hub.utils import filter_repo_objects
+
+    wanted = ("en/train-00000-of-00001.parquet", "PAN-X.en/test-00000-of-00001.parquet",
+              "en_ewt/train/0000.parquet", "es_gsd/universal_dependencies-test.parquet",
+              "XNLI/test-00000-of-00001.parquet")  # fmt: skip
+    others = ("ru/train-00000-of-00001.parquet", "ru_gsd/test/0000.parquet", "README.md",
+              "en_ewt/train/index.duckdb", "wikiann.py")  # fmt: skip
+    found = filter_repo_objects([*wanted, *others], allow_patterns=wanted_files(["en", "es"]))
+    assert tuple(found) == wanted
 
 
 def test_a_hub_id_is_taken_from_the_cache_when_offline(
