@@ -24,7 +24,7 @@ from bbert.errors import InputError
 
 FAKE, SHARE, REVERSED = "fake", "share", "reversed"
 _NAME = re.compile(
-    rf"(?P<source>.+?)(?P<fake>{FAKE}(?:{SHARE}(?P<percent>[1-9]\d?))?)?(?P<reversed>{REVERSED})?"
+    rf"(?P<source>.+?)(?P<fake>{FAKE}(?:{SHARE}(?P<percent>[1-9][0-9]?))?)?(?P<reversed>{REVERSED})?"
 )
 
 _ISO_639_1 = """

@@ -132,6 +132,7 @@ def test_names():
         ("", "ISO 639"),
         ("fake", "ISO 639"),
         ("enfakefake", "ISO 639"),
+        ("enfakeshare3\u0660", "ISO 639"),  # a digit, but not one of ours
         ("EN", "'en'"),
         ("en-fake", "'enfake'"),
         ("Spanish", "'es'"),

@@ -24,8 +24,12 @@ _MAGIC = {
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstandard",
+    b"\x50\x2a\x4d\x18": "zstandard",  # a frame to be skipped, with which pzstd begins a file
 }
 _UNREADABLE = {b"7z\xbc\xaf\x27\x1c": "7z", b"PK\x03\x04": "zip", b"Rar!": "rar"}
+
+_LARGEST_WINDOW = 1 << 31
+"""Bytes, of `zstd --long=31`; a reader's own limit is 128 MB, and it takes what the file says."""
 
 EXPANSION = {"bzip2": 4.5, "gzip": 3.0, "xz": 4.0, "zstandard": 3.2, "plain": 1.0}
 """How many times larger the text usually is than the file; for estimates only."""
@@ -89,7 +93,8 @@ class _Streams:
         self._position += len(data)
         while data:
             if self._stream is None:
-                if not data.strip(b"\0"):  # padding after the last stream, as tape tools write it
+                data = data.lstrip(b"\0")  # padding between streams, and after the last one
+                if not data:
                     break
                 self._stream = self._new()
             try:
@@ -123,7 +128,7 @@ class _Streams:
             return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         import zstandard
 
-        return zstandard.ZstdDecompressor().decompressobj()
+        return zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj()
 
 
 def _errors() -> tuple[type[Exception], ...]:

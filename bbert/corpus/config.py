@@ -40,6 +40,7 @@ _SAMPLE_SHARED_VOCAB_SIZE = 280
 """For each language where there is no fake: English and Spanish share words and fill 578."""
 
 MINIMUM_VOCAB_SIZE = 64
+_MAXIMUM_VOCAB_SIZE = 100_000_000  # more than any text fills; SentencePiece ends at 2**31
 _SAMPLE_SENTENCES = 2_000_000
 
 
@@ -108,6 +109,10 @@ class CorpusConfig(StageConfig):
         if self.vocab_size is not None and self.vocab_size < MINIMUM_VOCAB_SIZE:
             raise InputError(
                 f"--vocab-size {self.vocab_size} is too small; give {MINIMUM_VOCAB_SIZE} or more"
+            )
+        if self.vocab_size is not None and self.vocab_size > _MAXIMUM_VOCAB_SIZE:
+            raise InputError(
+                f"--vocab-size {self.vocab_size} is too large; give {_MAXIMUM_VOCAB_SIZE} or less"
             )
         if self.segmentation is not None and self.tokenization != "wordpiece":
             raise InputError(

@@ -46,7 +46,8 @@ def document_sizes(pieces: Iterable[Piece]) -> npt.NDArray[np.int64]:
     """Bytes of every document in UTF-8, line ends included."""
     sizes, size = array("q"), 0
     for text, ends_document in pieces:
-        size += len(text.encode()) + 1
+        if text:  # what ends a long document may be empty
+            size += len(text.encode()) + 1
         if ends_document:
             sizes.append(size)
             size = 0

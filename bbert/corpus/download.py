@@ -29,6 +29,7 @@ from bbert.errors import InputError
 from bbert.languages import Language
 from bbert.progress import progress
 from bbert.run_directory import read_json, write_json_atomically
+from bbert.stage_config import default_work
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +67,11 @@ def run(config: DownloadConfig) -> str | Group:
     orders = [_order(config, wiki, names) for wiki, names in wikis.items()]
     _check_room(config.work, orders)
     if config.dry_run:
-        return "\n".join([*_planned(config, orders), _build_command(orders)])
+        return "\n".join([*_planned(config, orders), _build_command(config, orders)])
     for order in orders:
         with _alone(config.work, order.edition):
             _fetch(config, order)
-    return "\n".join([*_done(orders), _build_command(orders)])
+    return "\n".join([*_done(orders), _build_command(config, orders)])
 
 
 def _wikis(config: DownloadConfig) -> dict[str, tuple[str, ...]]:
@@ -150,15 +151,21 @@ def _is_begun(folder: Path) -> bool:
 def _fetch(config: DownloadConfig, order: Order) -> None:
     chosen = order.edition
     label = f"{chosen.wiki} {chosen.date}"
-    if not order.missing:
-        logger.info("%s is up to date: %s", label, order.folder)
-        return
     order.folder.mkdir(parents=True, exist_ok=True)
     path = order.folder / RECORD
     record: dict[str, Any] = read_json(path) if path.is_file() else {"files": {}}
     record |= {"wiki": chosen.wiki, "date": chosen.date, "mirror": config.mirror}
-    record["complete"] = False
+    # Those that are here were verified, if by hand they came, or just before a process was killed.
+    record["files"] |= {
+        file.name: _entry(order.folder / file.name, file)
+        for file in chosen.files
+        if file not in order.missing
+    }
+    record["complete"] = not order.missing
     write_json_atomically(path, record)
+    if not order.missing:
+        logger.info("%s is up to date: %s", label, order.folder)
+        return
     if any(file.checksum is None for file in order.missing):
         logger.warning("%s has no checksums at %s: only sizes are compared", label, config.mirror)
     total = chosen.size
@@ -251,7 +258,7 @@ def _done(orders: Sequence[Order]) -> Iterator[str]:
         )
 
 
-def _build_command(orders: Sequence[Order]) -> str:
+def _build_command(config: DownloadConfig, orders: Sequence[Order]) -> str:
     """The command that makes a corpus of what was fetched."""
     languages = [name for order in orders for name in order.languages]
     words = ["bbert", "corpus", "build", "--languages", *languages]
@@ -260,6 +267,8 @@ def _build_command(orders: Sequence[Order]) -> str:
         name = files[0].name if len(files) == 1 else "*.bz2"
         source = Language.parse(order.languages[0]).source
         words += ["--dump", f"{source}={order.folder / name}"]
+    if config.work != default_work():
+        words += ["--work", str(config.work)]
     return "build a corpus: " + shlex.join(words)
 
 

@@ -128,7 +128,7 @@ def request(url: str, headers: Mapping[str, str] | None = None, method: str = "G
             raise NotThere(url) from None
         if error.code == 416:
             raise RangeRefused(url) from None
-        said = f"the server says {error.code} {error.reason}"
+        said = f"the server says {error.code} {_in_words(error.reason)}"
         if error.code in _MAY_PASS:
             raise Trouble(said, _retry_after(error.headers.get("Retry-After"))) from None
         raise InputError(f"{url}: {said}; check --mirror") from None

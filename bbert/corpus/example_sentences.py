@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bbert.basic_tokenization import remove_control_characters
 from bbert.corpus.plain_text import Piece
 from bbert.corpus.sentence_splitting import split_sentences
 from bbert.corpus.token_store import TokenStore
@@ -103,7 +104,7 @@ def _first_sentences(
     document = sentence = read = 0
     for text, ends_document in pieces:
         read += len(text)
-        for line in text.split("\n"):
+        for line in remove_control_characters(text).split("\n"):  # one of them alone is no sentence
             for part in [line] if presplit else split_sentences(language.source, line):
                 if part.strip():
                     yield SourceSentence(document, sentence, part.strip())

@@ -51,6 +51,8 @@ class GuardedProcess:
             if len(line) == MAX_LINE_BYTES:
                 self._end(f"more than {MAX_LINE_BYTES / 1e6:,.0f} MB of text")
                 break
+            if not line.endswith(b"\n"):  # it was killed in the midst of it
+                break
             self._last_line = time.monotonic()
             yield line
         self._ended.set()

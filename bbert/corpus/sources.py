@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bbert.corpus.compressed import compression
+from bbert.corpus.compressed import compression, read_chunks
 from bbert.errors import InputError
 from bbert.languages import Language
 
@@ -103,10 +103,19 @@ def _expand(option: str, value: str, pattern: str) -> list[Path]:
             raise InputError(
                 f"{option} {value}: {path} is a folder; give its files, as in '{path}/*'"
             )
+        if not path.is_file():
+            raise InputError(
+                f"{option} {value}: {path} is a pipe or a device, and files are read more than "
+                "once; write the text to a file"
+            )
         try:
             if not path.stat().st_size:
                 raise InputError(f"{option} {value}: {path} is empty; give another file")
             compression(path)
+            if option == "--text" and next(read_chunks(path), b"").startswith(b"<mediawiki"):
+                raise InputError(
+                    f"{option} {value}: {path} is a MediaWiki dump; give --dump {value}"
+                )
         except PermissionError:
             raise InputError(f"{option} {value}: no permission to read {path}") from None
     return [path.resolve() for path in paths]

@@ -10,6 +10,7 @@ of a piece lies one set further on, in the same order. Entries that do not divid
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -191,10 +192,7 @@ def _attempt(
                 work_directory,
             )
         except TooFewPieces as error:
-            fits = range(smaller - 1, len(SPECIAL_TOKENS), -1)
-            smaller = next(
-                (s for s in fits if _num_pieces(s, piece_set, num_languages) <= error.available), 0
-            )
+            smaller = _largest_that_takes(error.available, smaller, piece_set, num_languages)
             continue
         except TooManyCharacters as error:
             needed = vocab_size
@@ -217,6 +215,15 @@ def capacity(vocab_size: int, num_languages: int) -> int:
 
 def _num_pieces(vocab_size: int, piece_set: PieceSet, num_languages: int) -> int:
     return int(capacity(vocab_size, num_languages) * piece_set.share)
+
+
+def _largest_that_takes(
+    num_pieces: int, below: int, piece_set: PieceSet, num_languages: int
+) -> int:
+    """The largest vocabulary smaller than `below` with room for at most so many pieces of a set."""
+    sizes = range(below)
+    after = bisect_right(sizes, num_pieces, key=lambda s: _num_pieces(s, piece_set, num_languages))
+    return after - 1
 
 
 def _largest(too_large: int, size: int, attempt: Callable[[int], Vocabulary | int]) -> int:

@@ -40,6 +40,24 @@ def test_several_streams_in_one_file(tmp_path: Path, kind: str):
 
 
 @pytest.mark.parametrize("kind", ["bz2", "gz", "xz", "zst"])
+def test_padding_between_streams(tmp_path: Path, kind: str):
+    path = tmp_path / "file.dat"
+    path.write_bytes(COMPRESSORS[kind](TEXT) + b"\0" * 8 + COMPRESSORS[kind](b"end"))
+    assert b"".join(read_chunks(path)) == TEXT + b"end"
+
+
+def test_what_zstandard_tools_write(tmp_path: Path):
+    path = tmp_path / "file.dat"
+    long = zstandard.ZstdCompressionParameters.from_level(1, window_log=28)  # zstd --long=28
+    compressor = zstandard.ZstdCompressor(compression_params=long).compressobj()
+    path.write_bytes(compressor.compress(TEXT) + compressor.flush())
+    assert b"".join(read_chunks(path)) == TEXT
+    skipped = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"size"  # pzstd
+    path.write_bytes(skipped + zstandard.compress(TEXT) + skipped + zstandard.compress(b"end"))
+    assert b"".join(read_chunks(path)) == TEXT + b"end"
+
+
+@pytest.mark.parametrize("kind", ["bz2", "gz", "xz", "zst"])
 def test_a_cut_file_is_an_error_that_names_it(tmp_path: Path, kind: str):
     path = tmp_path / "file.dat"
     whole = COMPRESSORS[kind](TEXT)

@@ -57,6 +57,8 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "no dump: text": (binary(b"Hello, world.\n"), "not XML"),
     "no dump: web page": (binary(b"<!DOCTYPE html><html><p>x</p></html>"), "<html>"),
     "no dump: image": (binary(b"\x89PNG\r\n\x1a\n" + bytes(range(256))), "not XML|not UTF-8"),
+    "a dump as text": (text(GOOD.encode()), "is a MediaWiki dump; give --dump"),
+    "a compressed dump as text": (text(bz2.compress(GOOD.encode())), "give --dump"),
     "no dump: archive": (binary(b"PK\x03\x04" + bytes(100)), "zip archive"),
     "bad UTF-8 in a dump": (binary(GOOD.replace("river", "r\xedo").encode("latin-1")), "not UTF-8"),
     "bad UTF-8 in a text": (text("uno\ndós\n".encode("latin-1")), "line 2, byte 5 is not UTF-8"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,7 @@ def test_the_saved_configuration_of_a_run_finds_it_up_to_date(tmp_path: Path, ca
         ({"languages": ("en", "en")}, "twice"),
         ({"max_bytes": 0}, "--max-bytes"),
         ({"vocab_size": 5}, "--vocab-size"),
+        ({"vocab_size": 1 << 32}, "--vocab-size 4294967296 is too large; give 100000000 or less"),
         ({"sample_sentences": 0}, "--sample-sentences"),
         ({"processes": 0}, "--processes"),
         ({"presplit": True}, "--presplit"),
@@ -158,11 +160,13 @@ def test_a_source_of_its_own_comes_before_that_of_the_source_language(tmp_path: 
         ("en=missing*.txt", "no file matches"),
         ("en=.", "is a folder"),
         ("en=empty", "is empty"),
+        ("en=pipe", "is a pipe or a device"),
     ],
 )
 def test_files_that_are_none_are_refused(tmp_path: Path, monkeypatch, value: str, message: str):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").write_text("")
+    os.mkfifo(tmp_path / "pipe")
     for option, values in (("--dump", ([value], [])), ("--text", ([], [value]))):
         with pytest.raises(InputError, match=f"{option}.*{message}|language.*{message}"):
             read_sources(*values)

@@ -31,6 +31,8 @@ def test_the_newest_complete_edition_arrives_verified(server: DumpServer, work: 
     command = shlex.split(shown.partition("build a corpus: ")[2])
     assert command[:3] == ["bbert", "corpus", "build"]
     assert command[-1] == f"es={here(work)}"
+    shown = fetch(server, work / "elsewhere")
+    assert shlex.split(shown)[-2:] == ["--work", str(work / "elsewhere")]
 
 
 def test_asks_politely(server: DumpServer, work: Path):
@@ -55,6 +57,18 @@ def test_a_file_brought_by_hand_is_verified_not_fetched(server: DumpServer, work
     here(work).write_bytes(CONTENT)
     fetch(server, work)
     assert PATH not in server.paths_of()
+
+
+def test_a_begun_edition_that_is_all_here_is_complete(server: DumpServer, work: Path):
+    leave_part(server, work)
+    here(work).write_bytes(CONTENT)  # by hand; or a process was killed just after the last file
+    fetch(server, work)
+    record = json.loads((here(work).parent / "download.json").read_text())
+    assert record["complete"]
+    assert record["files"][NAME]["bytes"] == len(CONTENT)
+    server.add_edition("eswiki", "20261120", {".xml.bz2": b"newer"})
+    fetch(server, work)
+    assert here(work, "eswiki-20261120", "eswiki-20261120-pages-articles.xml.bz2").is_file()
 
 
 @settings(max_examples=12, deadline=None,
@@ -191,6 +205,13 @@ def test_a_server_that_refuses_for_good(server: DumpServer, work: Path, waits: l
     with pytest.raises(InputError, match="403"):
         fetch(server, work)
     assert waits == []
+
+
+def test_a_redirection_in_a_circle_is_told_in_two_lines(server: DumpServer, work: Path):
+    server.refusals[PATH] = [(302, {"Location": PATH})] * 20
+    with pytest.raises(InputError, match=r"says 302 .*infinite loop.*; check --mirror") as error:
+        fetch(server, work)
+    assert len(str(error.value).splitlines()) <= 2
 
 
 def test_no_room_on_the_disk(server: DumpServer, work: Path, monkeypatch: pytest.MonkeyPatch):

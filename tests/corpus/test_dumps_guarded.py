@@ -112,6 +112,12 @@ def test_a_page_that_stops_wikiextractor_is_left_out(tmp_path: Path, monkeypatch
     assert "article 3 is left out: wikiextractor cannot read it: ValueError: poison" in caplog.text
 
 
+def test_a_line_that_a_killed_program_began_is_none():
+    script = "echo one; printf tw; kill -s KILL $$"
+    with guarded_process(["sh", "-c", script]) as program:
+        assert list(program) == [b"one\n"]
+
+
 def test_a_silent_program_is_ended(monkeypatch):
     monkeypatch.setattr("bbert.corpus.guarded_process.SECONDS_WITHOUT_LINE", 0.3)
     started = time.monotonic()

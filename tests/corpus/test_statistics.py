@@ -17,6 +17,8 @@ from rich.console import Console
 
 from bbert.cli import main
 from bbert.corpus import statistics
+from bbert.corpus.example_sentences import source_sentences
+from bbert.corpus.plain_text import Piece
 from bbert.corpus.statistics import QUANTILES, Lengths
 from bbert.corpus.terminal_table import terminal_table
 from bbert.corpus.token_store import TokenStore
@@ -168,6 +170,13 @@ def test_examples_are_of_the_raw_text_and_of_what_was_written(
         else:
             assert " ".join(pieces).replace(" ##", "") == example["final"]
     assert ("word_pieces_unshifted" in examples[0]) == language.is_fake
+
+
+def test_control_characters_alone_are_no_sentence_of_an_example():
+    pieces = [Piece("\x01\x02\nOne \x03two three.\n\x04\nFour five six.", True)]
+    for presplit in (True, False):
+        found = source_sentences(pieces, Language.parse("en"), presplit)
+        assert found == [(0, 0, "One two three."), (0, 1, "Four five six.")]
 
 
 def test_inspect_shows_it_all(corpus: Path, capsys: pytest.CaptureFixture[str], monkeypatch):

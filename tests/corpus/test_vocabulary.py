@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from invented_text import invented_text, write_texts
 
 from bbert.corpus.character_coverage import TOLERATED_UNKNOWN, covered_characters, stand_alone
+from bbert.corpus.piece_sets import plan_sets
 from bbert.corpus.segmentation import Segmentation, Segmenter
 from bbert.corpus.vocabulary import (
     RESERVED_SCORE,
@@ -21,6 +22,8 @@ from bbert.corpus.vocabulary import (
     UNKNOWN_ID,
     Kind,
     Vocabulary,
+    _largest_that_takes,
+    _num_pieces,
     num_unused,
     train_pieces,
 )
@@ -38,6 +41,15 @@ def train(folder: Path, names: tuple[str, ...], size: int, kind: Kind, **options
 
 def pieces(vocabulary: Vocabulary) -> tuple[str, ...]:
     return vocabulary.tokens[vocabulary.num_reserved :]
+
+
+@pytest.mark.parametrize("below", [10, 60, 500, 5000])
+@pytest.mark.parametrize("available", [0, 20, 300, 10_000])
+def test_the_next_size_to_try_is_the_largest_that_fits(below: int, available: int) -> None:
+    (half,) = plan_sets([Language.parse("enfake"), Language.parse("en")], "mirror")
+    one_by_one = (s for s in range(below) if _num_pieces(s, half, 2) <= available)
+    assert _largest_that_takes(available, below, half, 2) == max(one_by_one)
+    assert _largest_that_takes(available, 10**8, half, 2) < 30_000  # at once
 
 
 @pytest.mark.parametrize(
