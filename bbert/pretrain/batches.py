@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bbert.corpus.language_shares import row_units
+from bbert.corpus.language_shares import DEFAULT_SMOOTHING, row_units
 from bbert.corpus.token_store import TokenStore
 from bbert.counter_random import draw, stream_key
 from bbert.errors import InputError
@@ -70,7 +70,7 @@ class BatchSettings:
     mlm_probability: float = 0.15
     mlm_random: MlmRandom = "joint"
     whole_word_mask: bool = True
-    smoothing: float = 0.7
+    smoothing: float = DEFAULT_SMOOTHING
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,13 +132,24 @@ def available_bytes(device: str, processes_here: int = 1) -> float:
         _number_in(_CONTROL_GROUP / f"memory.{name}") for name in ("max", "current")
     )
     if maximum is not None and current is not None:  # the limit of a container
-        free = min(free, maximum - current)
+        free = min(free, max(0, maximum - current + _bytes_of_files()))
     limit = free / processes_here
     address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
     if address_space != resource.RLIM_INFINITY:  # ulimit -v
         used = psutil.Process().memory_info().vms + _ADDRESSES_OF_THREADS
         limit = min(limit, max(0, address_space - used))
     return limit
+
+
+def _bytes_of_files() -> int:
+    """What a container has read of files, and gives back: it counts as taken there."""
+    try:
+        found = re.search(
+            r"^inactive_file (\d+)$", (_CONTROL_GROUP / "memory.stat").read_text(), re.M
+        )
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
 
 def _number_in(path: Path) -> int | None:

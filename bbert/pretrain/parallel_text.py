@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from bbert.corpus.compressed import read_chunks
 from bbert.errors import InputError
-from bbert.fake import give_way, take_back
+from bbert.fake import take_back
 from bbert.languages import Language, unfake
 from bbert.run_directory import read_json
 
@@ -68,21 +68,21 @@ def parallel_texts(
         InputError: the files have different numbers of lines, or one cannot be read.
     """
     texts, exact_pairs = [], set()
-    beside_fake = any(Language.parse(name).is_fake for name in languages)
-    for source in dict.fromkeys(Language.parse(name).source for name in languages):
-        family = [name for name in languages if Language.parse(name).source == source]
+    of_corpus = [Language.parse(name) for name in languages]
+    for source in dict.fromkeys(language.source for language in of_corpus):
+        family = [language.name for language in of_corpus if language.source == source]
         if len(family) > 1 and (
-            natural := _natural_sentences(corpus_dir, family, held_out, beside_fake)
+            natural := _natural_sentences(corpus_dir, family, held_out, of_corpus)
         ):
             pairs = tuple(combinations(family, 2))
             exact_pairs |= set(pairs)
-            sentences = _applied(dict.fromkeys(family, natural), beside_fake)
+            sentences = _applied(dict.fromkeys(family, natural), of_corpus)
             texts.append(ParallelText(sentences, pairs, exact=True))
     named = [name for name in languages if name in files]
     pairs = tuple(pair for pair in combinations(named, 2) if pair not in exact_pairs)
     if pairs:
         lines = _aligned_lines({name: files[name] for name in named})
-        texts.append(ParallelText(_applied(lines, beside_fake), pairs, exact=False))
+        texts.append(ParallelText(_applied(lines, of_corpus), pairs, exact=False))
     _say_what_is_missing(languages, exact_pairs.union(pairs))
     return texts
 
@@ -117,7 +117,7 @@ def _natural_sentences(
     corpus_dir: Path,
     family: Sequence[str],
     held_out: Callable[[str], NDArray[np.int64]],
-    beside_fake: bool,
+    of_corpus: Sequence[Language],
 ) -> list[str]:
     """Held-out sentences in the natural language that a family of languages was made from."""
     certificate = read_json(corpus_dir / "certificate.json")
@@ -131,11 +131,11 @@ def _natural_sentences(
             path = corpus_dir / "text" / f"{name}{suffix}"
             if path.is_file():
                 wanted = held_out(name)[:MAX_LINES]
-                return [_undone(line, language, beside_fake) for line in _sentences(path, wanted)]
+                return [_undone(line, language, of_corpus) for line in _sentences(path, wanted)]
     return []
 
 
-def _undone(sentence: str, language: Language, beside_fake: bool) -> str:
+def _undone(sentence: str, language: Language, of_corpus: Sequence[Language]) -> str:
     """A sentence of `language` in its source."""
     words = sentence.split(" ")
     if language.is_reversed:
@@ -143,21 +143,16 @@ def _undone(sentence: str, language: Language, beside_fake: bool) -> str:
     text = " ".join(words)
     if language.is_fake:
         return unfake(text)
-    return take_back(text) if beside_fake else text
+    return take_back(text) if language.gives_way(of_corpus) else text
 
 
-def _applied(lines: Mapping[str, Sequence[str]], beside_fake: bool) -> dict[str, list[str]]:
-    """Natural sentences as the corpus has them, with the interventions of each language.
-
-    Args:
-        beside_fake: one of the corpus's languages is fake; the plain ones leave it its alphabet.
-    """
+def _applied(
+    lines: Mapping[str, Sequence[str]], of_corpus: Sequence[Language]
+) -> dict[str, list[str]]:
+    """Natural sentences as the corpus has them, with the interventions of each language."""
     applied = {}
     for name, sentences in lines.items():
-        language = Language.parse(name)
-        text = language.apply("\n".join(sentences))
-        if beside_fake and not language.is_fake:
-            text = give_way(text)
+        text = Language.parse(name).apply_beside("\n".join(sentences), of_corpus)
         applied[name] = text.split("\n")
         assert len(applied[name]) == len(sentences)
     return applied

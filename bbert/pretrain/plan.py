@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STAGE = "pretrain"
-_SMOOTHING = 0.7
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,7 @@ class Plan:
 
     def batch_settings(self) -> BatchSettings:
         """What the rows look like; languages are mixed as the corpus was told to."""
+        from bbert.corpus.language_shares import DEFAULT_SMOOTHING
         from bbert.pretrain.batches import BatchSettings
 
         config = self.config
@@ -89,7 +89,7 @@ class Plan:
             mlm_probability=config.mlm_probability,
             mlm_random=config.mlm_random,
             whole_word_mask=config.whole_word_mask,
-            smoothing=float(options.get("smoothing", _SMOOTHING)),
+            smoothing=float(options.get("smoothing", DEFAULT_SMOOTHING)),
         )
 
 

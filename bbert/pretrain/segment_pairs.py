@@ -3,7 +3,11 @@
 With next-sentence prediction, half of the rows get a random second segment: from another document
 of any language of the mix (`any`, as released) or of the row's own (`same-language`); where a
 language has but one document, from anywhere in it. A share of the rows may be cut short, as
-released: at the end of the sentence in which a random length from 2 up to the row's is reached.
+released: at the end of the sentence in which a random length from 2 up to the row's is reached,
+whether the second segment is random or not, because how it ends must not tell.
+
+In full rows it does tell, where documents are short: a contiguous second segment ends with its
+passage when the row does, a random one hardly ever.
 
 Legend of suffixes: N rows, L languages.
 """
@@ -62,12 +66,13 @@ class SegmentPairs:
             key_N: random key of each row.
         """
         short_N = uniform(key_N, _SHORT) < self.short_probability
-        first, second, at_sentence_N = self._contiguous(language_N, counter_N, key_N, short_N)
+        target_N = _SHORTEST + below(key_N, _SHORT_LENGTH, self.row_length - _SHORTEST + 1)
+        target_N[~short_N] = self.row_length
+        first, second, at_sentence_N = self._contiguous(language_N, counter_N, key_N, target_N)
         if not self.nsp:
             return first, second, None
         random_N = uniform(key_N, _NSP) < 0.5
-        room_N = np.where(short_N, second.length_N, self.row_length - first.length_N)
-        random = self._with_random(first, second, random_N, key_N, room_N, at_sentence_N)
+        random = self._with_random(first, second, random_N, key_N, target_N, at_sentence_N)
         return first, random, random_N
 
     def _contiguous(
@@ -75,16 +80,15 @@ class SegmentPairs:
         language_N: NDArray[np.int64],
         counter_N: NDArray[np.int64],
         key_N: NDArray[np.uint64],
-        short_N: NDArray[np.bool_],
+        target_N: NDArray[np.int64],
     ) -> tuple[Segments, Segments, NDArray[np.bool_]]:
         """Both segments of contiguous rows, and whether the second begins a sentence."""
-        target_N = _SHORTEST + below(key_N, _SHORT_LENGTH, self.row_length - _SHORTEST + 1)
         start_N, length_N, first_N = (np.empty_like(counter_N) for _ in range(3))
         at_sentence_N = np.zeros(len(counter_N), dtype=bool)
         for number, stream in enumerate(self.streams):
             here = np.flatnonzero(language_N == number)
             start_N[here], length_N[here] = stream.windows(counter_N[here])
-            cut = here[short_N[here]]
+            cut = here[target_N[here] < self.row_length]
             target_end = start_N[cut] + np.minimum(target_N[cut], length_N[cut])
             length_N[cut] = np.minimum(
                 length_N[cut], stream.sentence_end(target_end) - start_N[cut]
@@ -106,10 +110,13 @@ class SegmentPairs:
         second: Segments,
         random_N: NDArray[np.bool_],
         key_N: NDArray[np.uint64],
-        room_N: NDArray[np.int64],
+        target_N: NDArray[np.int64],
         at_sentence_N: NDArray[np.bool_],
     ) -> Segments:
-        """Second segments, in the `random_N` rows of another document and filling `room_N`."""
+        """Second segments, in the `random_N` rows of another document and as `target_N` has it."""
+        # An empty segment stays empty: that there is none must not tell either.
+        room_N = np.where(second.length_N > 0, self.row_length - first.length_N, 0)
+        wanted_N = np.minimum(room_N, np.maximum(target_N - first.length_N, 1))
         language_N = first.language_N.copy()
         if self.negatives == "any":
             drawn_N = uniform(key_N, _NSP_LANGUAGE)
@@ -120,7 +127,7 @@ class SegmentPairs:
             here = np.flatnonzero(random_N & (language_N == number))
             for attempt in range(_ATTEMPTS):
                 start_N[here], length_N[here] = stream.random_segments(
-                    room_N[here], key_N[here], attempt, at_sentence_N[here]
+                    wanted_N[here], key_N[here], attempt, at_sentence_N[here]
                 )
                 # Once more where both segments are of one document.
                 here = here[first.language_N[here] == number]
@@ -128,4 +135,7 @@ class SegmentPairs:
                 here = here[own == stream.document_of(start_N[here])]
                 if not len(here):
                     break
+            cut = np.flatnonzero(random_N & (language_N == number) & (target_N < self.row_length))
+            sentence_end_N = stream.sentence_end(start_N[cut] + length_N[cut])
+            length_N[cut] = np.minimum(room_N[cut], sentence_end_N - start_N[cut])
         return Segments(language_N, start_N, length_N)

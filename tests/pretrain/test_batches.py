@@ -224,6 +224,23 @@ def test_short_full_sentences_are_padded(small_corpus):
         assert (row[1 : end - 1] >= FIRST_ORDINARY_ID).all()
 
 
+def test_the_end_of_a_short_row_does_not_tell_whether_it_is_random(corpus, text):
+    batch = source(corpus, short_seq_probability=1.0, batch_size=2000).batch(0)
+    lengths = batch.attention_mask_BT.sum(axis=1) - 3
+    whole, filled = {0: [], 1: []}, {0: [], 1: []}
+    for row, random, length in zip(
+        unmasked(batch), batch.next_sentence_labels_B, lengths, strict=True
+    ):
+        _, second = segments(row, {SEP})
+        filled[int(random)].append(length == 61)
+        if length < 61 and len(second):
+            name, start = text.find(second)
+            whole[int(random)].append(start + len(second) in text.stores[name].sentence_offsets)
+    assert all(whole[0])
+    assert all(whole[1])
+    assert abs(np.mean(filled[0]) - np.mean(filled[1])) < 0.1
+
+
 @pytest.mark.parametrize("nsp", [True, False])
 def test_short_rows_end_with_a_sentence_and_have_random_lengths(corpus, text, nsp):
     loader = source(corpus, short_seq_probability=0.5, batch_size=3000, nsp=nsp)

@@ -97,6 +97,7 @@ def test_masks_on_the_device_are_those_of_the_host(
     np.testing.assert_array_equal(arrays[0], ids)
 
 
+@settings(deadline=None)
 @given(
     keys=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=5),
     counter=st.integers(0, 2**63 - 1),

@@ -185,6 +185,20 @@ def test_what_is_available_is_shared():
     assert (shown_bytes(1.5e9), shown_bytes(2.5e6)) == ("1.5 GB", "2.5 MB")
 
 
+def test_files_that_a_container_has_read_leave_their_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its `memory.current` counts them: after a corpus was built, nothing would seem left."""
+    monkeypatch.setattr("bbert.pretrain.out_of_memory._CONTROL_GROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("100000000\n")
+    (tmp_path / "memory.current").write_text("95000000\n")
+    assert available_bytes("cpu") == 5_000_000
+    (tmp_path / "memory.stat").write_text("anon 15000000\ninactive_file 60000000\nshmem 0\n")
+    assert available_bytes("cpu") == 65_000_000
+    (tmp_path / "memory.current").write_text("170000000\n")  # its maximum was lowered
+    assert available_bytes("cpu") == 0
+
+
 def test_a_machines_memory_is_that_of_its_own_processes(monkeypatch: pytest.MonkeyPatch):
     group = ProcessGroup(1, 5, 1)
     monkeypatch.setattr(ProcessGroup, "gather", lambda self, host: [host, "b", host, "b", "b"])
