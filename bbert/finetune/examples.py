@@ -212,13 +212,16 @@ def _report(name: str, split: str, notes: dict[str, Any], encoded: EncodedExampl
     counts = {key.replace("_", " "): n for key, n in encoded.counts.items() if n}
     counts.pop("unknown types", None)  # has a warning of its own
     said = [f"{n:,} {what}" for what, n in counts.items()]
+    in_files = []
     for what, found in notes.items():
         if isinstance(found, int):
-            said.append(f"{found:,} {what.replace('_', ' ')}")
+            in_files.append(f"{found:,} {what.replace('_', ' ')}")
         elif found not in _USUAL:
             said.append(f"{what.replace('_', ' ')} {found}")
+    if in_files:
+        said.append(f"{', '.join(in_files)} in its files")
     if said:
-        logger.info("%s %s: %s (of %d examples)", name, split, ", ".join(said), len(encoded))
+        logger.info("%s %s: %s (%d examples read)", name, split, ", ".join(said), len(encoded))
 
 
 def _warn_of_unknown_types(

@@ -180,7 +180,9 @@ def _bring_code(settings: NetworkSettings, directory: Path) -> dict[str, Any]:
     return {
         "architectures": [f"BbertFinetuned{name}"],
         "auto_map": {
-            "AutoConfig": f"{_CONFIGURATION}.BbertFinetunedConfig",
+            # By way of the network's module: classes of one source are one class to transformers,
+            # and it would build a second kind of network in a process as it built the first.
+            "AutoConfig": f"{module}.BbertFinetunedConfig",
             auto: f"{module}.BbertFinetuned{name}",
         },
     }

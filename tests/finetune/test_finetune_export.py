@@ -35,16 +35,19 @@ with torch.inference_mode():
 """
 
 
-def saved(folder: Path, head: str, fusion: str, directory: Path) -> FinetunedNetwork:
+def saved(
+    folder: Path, head: str, fusion: str, directory: Path, labels: tuple[str, ...] = ("A", "B", "C")
+) -> FinetunedNetwork:
     settings = NetworkSettings(
-        head=head, num_labels=3, fusion=fusion, fusion_layer=1 if fusion in WITH_LAYER else None
-    )
+        head=head, num_labels=3, fusion=fusion, fusion_layer=1 if fusion in WITH_LAYER else None,
+        arc_size=8, relation_size=4, lstm_size=8,
+    )  # fmt: skip
     model = find_model(Path("."), str(folder))
     network, _ = build_network(model, settings, seed=3)
     with torch.no_grad():
         for parameter in network.fusion.parameters():  # away from where fine-tuning starts
             parameter.add_(0.1 * torch.randn_like(parameter))
-    export(network, settings, ("A", "B", "C"), PieceIds(model).tokenizer, directory, {})
+    export(network, settings, labels, PieceIds(model).tokenizer, directory, {})
     return network.eval()
 
 
@@ -101,6 +104,46 @@ def test_auto_classes_load_it_where_bbert_is_not_installed(
         )
     kept = batch.attention_mask_BT.bool() if head == "linear" else slice(None)
     torch.testing.assert_close(logits[kept], expected[kept], rtol=1e-5, atol=1e-5)
+
+
+LOAD_SEVERAL = """
+import sys
+sys.modules["bbert"] = None
+import torch, transformers
+for auto, folder in zip(sys.argv[1::2], sys.argv[2::2]):
+    model = getattr(transformers, auto).from_pretrained(folder, trust_remote_code=True).eval()
+    starts = {} if "Classification" in auto else {"word_starts": torch.tensor([[1, 2]])}
+    with torch.inference_mode():
+        scores = model(torch.tensor([[2, 5, 6, 3]]), **starts).logits
+    print(type(model).__name__, f"{scores.double().sum().item():.6f}")
+"""
+
+
+def test_models_of_different_kinds_load_in_one_process(bert: Path, tmp_path: Path):
+    """Each brings its own code: the second is not built by that of the first."""
+    folders = []
+    for head, fusion, auto in (
+        ("linear", "dlfa", "AutoModelForTokenClassification"),
+        ("linear", "scalar-mix", "AutoModelForTokenClassification"),
+        ("bilstm-crf", "dlfa", "AutoModel"),
+        ("biaffine", "dlfa", "AutoModel"),
+    ):
+        folders += [auto, str(tmp_path / f"{head}-{fusion}" / "model")]
+        labels = ("B-A", "I-A", "O") if head == "bilstm-crf" else ("A", "B", "C")
+        saved(bert, head, fusion, Path(folders[-1]), labels)
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+
+    def load(*arguments: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", LOAD_SEVERAL, *arguments],
+            capture_output=True, text=True, env=environment, cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    together = load(*folders)
+    alone = [line for i in range(0, len(folders), 2) for line in load(*folders[i : i + 2])]
+    assert together == alone
 
 
 def test_without_trust_the_auto_classes_refuse(bert: Path, tmp_path: Path):

@@ -22,6 +22,7 @@ from .biaffine_scores import (  # type: ignore[reportMissingImports]  # copied b
     ArcScores,
     BiaffineScorer,
 )
+from .configuration_bbert_finetuned import BbertFinetunedConfig
 from .modeling_bbert_finetuned import BbertFinetunedModel
 from .spanning_trees import best_trees  # type: ignore[reportMissingImports]  # copied beside this file
 
@@ -48,6 +49,8 @@ class ParserOutput(ModelOutput):
 class BbertFinetunedForDependencyParsing(BbertFinetunedModel):
     """A parser; `word_starts` (B, W) has the position of every word's first piece, −1 where a
     sequence has fewer words."""
+
+    config_class = BbertFinetunedConfig
 
     def build_head(self, hidden_size: int, dropout: float) -> nn.Module:
         return _Head(hidden_size, self.config.network, dropout)

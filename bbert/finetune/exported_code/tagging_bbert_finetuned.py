@@ -22,6 +22,7 @@ from .bioul import (  # type: ignore[reportMissingImports]  # copied beside this
     constraints,
     num_tags,
 )
+from .configuration_bbert_finetuned import BbertFinetunedConfig
 from .crf import LinearChainCrf  # type: ignore[reportMissingImports]  # copied beside this file
 from .modeling_bbert_finetuned import BbertFinetunedModel
 
@@ -50,6 +51,8 @@ class _Head(nn.Module):
 class BbertFinetunedForTagging(BbertFinetunedModel):
     """A tagger; `word_starts` (B, W) has the position of every word's first piece, −1 where a
     sequence has fewer words."""
+
+    config_class = BbertFinetunedConfig
 
     def build_head(self, hidden_size: int, dropout: float) -> nn.Module:
         return _Head(hidden_size, self.config.network, dropout)

@@ -103,13 +103,14 @@ def not_found(task: Task, folder: Path, language: str, splits: Sequence[str]) ->
 
 
 def _missing(task: Task, folder: Path, language: str, splits: Sequence[str]) -> InputError:
-    below = [folder, *(folder / name for name in task.folders)]
+    places = [folder, *(folder / name for name in task.folders)]
     found = sorted(
         {
             str(path.relative_to(folder))
-            for place in below
+            for place in places
             if place.is_dir()
-            for path in [*place.iterdir(), *place.glob("*/*")]
+            for pattern in ("*", "*/*", "*/*/*")  # x-final/en/train.tsv
+            for path in place.glob(pattern)
             if path.is_file()
         }
     )
