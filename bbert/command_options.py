@@ -17,6 +17,13 @@ from typing import Any
 
 from bbert.errors import InputError
 
+_NO_NUMBER = re.compile(
+    r"Error parsing (?P<flag>--[\w-]+): (?:no type matching (?:\{None\}\|)?(?:INT|FLOAT) could be "
+    r"instantiated from \[|invalid literal for int\(\) with base 10: |could not convert string to "
+    r"float: )'(?P<value>[^']*)'\]?\.?"
+)
+"""What tyro and Python say of a word where a number belongs."""
+
 
 def parse_options(config_class: Any, program: str, arguments: Sequence[str]) -> Any:
     """An instance of the dataclass `config_class` from the arguments of `program`.
@@ -106,6 +113,12 @@ def _refused_alike(config_class: type, options: Mapping[str, Any], said: str) ->
     return False
 
 
+def _with_mend(found: re.Match[str]) -> str:
+    whole = "INT" in found[0] or "int()" in found[0]
+    mend = "a whole number in digits" if whole else "a number, such as 0.5 or 1e-4"
+    return f"{found['flag']} {found['value']}: give {mend}"
+
+
 def _condense(text: str) -> str:
     """One line of tyro's boxed error message."""
     lines = [line.strip().strip("│").strip() for line in text.splitlines()]
@@ -116,5 +129,6 @@ def _condense(text: str) -> str:
     said = [line for line, _ in takewhile(lambda pair: pair[0] and not pair[1], inner)]
     sentence = " ".join(said) or "unusable arguments"
     sentence = re.sub(r"^Error parsing \w+Config: ", "", sentence)  # __post_init__ said it all
+    sentence = _NO_NUMBER.sub(_with_mend, sentence)
     close = re.search(r"Perhaps you meant:\W+(--[\w-]+)", text)
     return sentence + (f"; perhaps you meant {close.group(1)}" if close else "")

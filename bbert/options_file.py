@@ -101,14 +101,16 @@ def _read_mapping(path: Path) -> tuple[dict[str, Any], Mapping[str, int]]:
 
 def _refuse_other_bases(node: Any, path: Path) -> None:
     """Whole numbers that stand for others than they look like."""
-    left, seen = [node], set()
+    left: list[Any] = [node]
+    seen: set[int] = set()
     while left:
         part = left.pop()
         if isinstance(part, (list, tuple)):
             left += part
-        elif isinstance(part.value, list) and id(part) not in seen:  # an alias may name its parent
-            seen.add(id(part))
-            left.append(part.value)
+        elif part.id != "scalar":
+            if id(part) not in seen:  # an alias may name its parent
+                seen.add(id(part))
+                left.append(part.value)
         elif part.tag == "tag:yaml.org,2002:int" and _OTHER_BASE.match(part.value):
             raise InputError(
                 f"{path}:{part.start_mark.line + 1}: YAML would read {part.value} to the base "

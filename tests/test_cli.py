@@ -47,7 +47,7 @@ def test_bad_usage_gets_two_lines(
     ("flags", "said"),
     [
         (["--seed", "-1"], "--seed -1 is negative; give a whole number from 0 on"),
-        (["--seed", "x"], "Error parsing --seed: invalid literal for int() with base 10: 'x'"),
+        (["--seed", "x"], "--seed x: give a whole number in digits"),
         (["--sed", "2"], "Unrecognized options: --sed, 2; perhaps you meant --seed"),
     ],
 )
