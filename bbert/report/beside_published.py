@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bbert.report.claims import Difference, JudgedClaim, judge
+from bbert.report.claims import Difference, JudgedClaim, interval, judge
 from bbert.report.published.cells import PAPERS, PublishedCell
 from bbert.report.reproduced_probes import ProbedCell
 from bbert.report.reproduction import WAS_NOT_RUN, MeasuredCell, Reproduction
@@ -157,10 +157,12 @@ def _ends(cell: ProbedCell) -> Cell:
 
 
 def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Table:
+    differ = any(d.above_floors for claim in claims for d in claim.differences)
     columns = (
         Column("Claim"), Column("Pair"), Column("Task"), Column("Tested on"),
         Column("Published difference", True), Column("Measured difference", True),
-        Column("95 % interval", True), Column("Seeds", True), Column("Same direction?"),
+        Column("95 % interval", True), *([Column("Above the floors", True)] if differ else []),
+        Column("Seeds", True), Column("Same direction?"),
     )  # fmt: skip
     rows = [
         (
@@ -177,6 +179,7 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
                 spread(d.measured, d.std, signed=True), d.measured, also=_spread_of(d.std, d.points)
             ),
             _interval(d),
+            *([_above_floors(d)] if differ else []),
             Cell(str(len(d.points)), len(d.points)),
             Cell(d.verdict),
         )
@@ -188,6 +191,11 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
         "Differences in points, left minus right. The floor of a score is the same fine-tuning "
         "from a random encoder, seed by seed, or chance where that is above their mean."
     )
+    if differ:
+        note += (
+            " Above the floors: the same difference of what each score has above its own floor, "
+            "where the two floors are not the same; the verdict is on the scores."
+        )
     return Table(f"pairs-{reproduction.key}", title, columns, tuple(rows), note)
 
 
@@ -197,6 +205,16 @@ def _interval(of: Difference | JudgedClaim) -> Cell:
         return words(None)
     ends = {"low": of.low, "high": of.high}
     return Cell(f"{of.low:+.1f} to {of.high:+.1f}", also=ends)
+
+
+def _above_floors(difference: Difference) -> Cell:
+    points = difference.above_floors
+    if not points:
+        return words(None)
+    mean = statistics.fmean(points.values())
+    low, high = interval(list(points.values()))
+    text = f"{mean:+z.1f}" if low is None else f"{mean:+z.1f} ({low:+.1f} to {high:+.1f})"
+    return Cell(text, mean, also={"low": low, "high": high, **_spread_of(None, points)})
 
 
 def printed_cell(printed: PublishedCell | None) -> Cell:

@@ -8,7 +8,8 @@ difference within the spread of seeds is none. The floor of a cell is what the s
 gives from a random encoder, seed by seed, so that its spread counts too, or chance where that is
 above their mean. Two scores at their floors are not found near each other: nothing is there that
 could be lost; nor are all pairs together where one of them is found far: differences to both sides
-would cancel. Cells whose reading is doubtful are shown, and their difference is marked.
+would cancel. Verdicts are on the scores, as the papers speak of them; where the floors of the two
+cells are not the same, what each is above its own is compared beside. Cells whose reading is doubtful are shown, and their difference is marked.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Difference:
 
     `published` is left minus right as printed, None where a cell is missing; `doubtful` says that
     one of the two is. `points` is the measured difference by seed, `low` and `high` bound its mean
-    (95 %). `telling` is False where nothing can be near: both cells are at their floors.
+    (95 %). `above_floors` is the same difference of what each cell is above its own floor, by seed;
+    empty where the floors are the same. `telling` is False where nothing can be near: both cells are at their floors.
     """
 
     left: MeasuredCell
@@ -38,6 +40,7 @@ class Difference:
     published: float | None
     doubtful: bool
     points: Mapping[int, float]
+    above_floors: Mapping[int, float]
     telling: bool
     low: float | None
     high: float | None
@@ -161,19 +164,24 @@ def _difference(
     left, floor = first
     right = second[0] if second else None
     left_values = _values(left, measure)
-    if right is None:
+    above_floors: Mapping[int, float] = {}
+    if second is None or right is None:
         right_values = floor
         published, doubtful = None, False
     else:
         right_values = _values(right, measure)
         published, doubtful = _published(left, right) if measure == "score" else (None, False)
+        if measure == "score" and any(_minus(floor, second[1]).values()):
+            above_floors = _minus(_above(first), _above(second))
     points = _minus(left_values, right_values)
     low, high = interval(list(points.values()))
     telling = not (_at_floor(first) and (second is None or _at_floor(second)))
     verdict = _verdict(expect, within, low, high) if points else NOT_RUN
     if expect == "near" and verdict == YES and not telling:
         verdict = UNDECIDED
-    return Difference(left, right, published, doubtful, points, telling, low, high, verdict)
+    return Difference(
+        left, right, published, doubtful, points, above_floors, telling, low, high, verdict
+    )
 
 
 def _values(cell: MeasuredCell, measure: str) -> Mapping[int, float]:
@@ -197,9 +205,14 @@ def _published(left: MeasuredCell, right: MeasuredCell) -> tuple[float | None, b
 def _at_floor(cell: _Cell) -> bool:
     """Whether the 95 % interval of what a cell is above its floor reaches down to 0; False without
     a floor."""
+    low, _ = interval(list(_above(cell).values()))
+    return bool(cell[1]) and (low is None or low <= 0)
+
+
+def _above(cell: _Cell) -> dict[int, float]:
+    """Seed → what a cell is above its floor."""
     measured, floor = cell
-    low, _ = interval(list(_minus(measured.values, floor).values()))
-    return bool(floor) and (low is None or low <= 0)
+    return _minus(measured.values, floor)
 
 
 def interval(points: Sequence[float]) -> tuple[float | None, float | None]:

@@ -33,7 +33,7 @@ from bbert.run_directory import (
     open_run,
     read_json,
 )
-from bbert.stage_config import DryRun
+from bbert.stage_config import DryRun, given_options, identity
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +59,24 @@ def run(config: ReportConfig) -> RunDirectory | DryRun:
         return DryRun(config, final, {**pages, **cost})
     inputs = [file for record in records for file in record.files]
     inputs += [config.plan] if config.plan else []
-    # A page only puts finished runs together, by their names: nothing is lost where they changed.
-    typed = replace(config, renew=True)
+    # A page only puts finished runs together, by their names: nothing is lost where they changed,
+    # or where another version of bbert shows them in another way.
+    typed = replace(config, renew=True, force=config.force or _is_older(config, final))
     with open_run("report", name, typed, inputs, paths_count=True) as report:
         if not report.up_to_date:
             comparison = _comparison(records, compared) if compared else None
             _write(report, f"bbert report: {name}", records, comparison, reproductions)
             return report.finish()
     return report.directory
+
+
+def _is_older(config: ReportConfig, final: Path) -> bool:
+    """Whether the same page is there as another version of bbert wrote it."""
+    if not RunDirectory.is_run(final):
+        return False
+    manifest = RunDirectory(final).manifest
+    same = given_options(manifest.get("config") or {}) == given_options(identity(config))
+    return same and manifest.get("versions", {}).get("bbert") != __version__
 
 
 def default_name(runs: Sequence[str], compared: Sequence[str] = ()) -> str:

@@ -146,6 +146,25 @@ def test_the_floor_is_a_random_encoder_where_it_beats_chance():
         assert judged.together == verdict
 
 
+def test_what_scores_are_above_their_own_floors_stands_beside_their_difference():
+    """With shared word-pieces names transfer from a random encoder too: not what pretraining did."""
+    cells = [replace(cell([40.0, 44.0], p=0), floor="shared"), cell([19.0, 21.0], p=1),
+             cell([25.0, 26.0], p=2)]  # fmt: skip
+    claims = [{"id": "c", "says": "", "left": {"p": p}, "right": {"p": 1}, "expect": "near",
+               "within": 5} for p in (0, 2)]  # fmt: skip
+    floors = {("shared", "es", ""): {0: 26.0, 1: 27.0, 2: 9.0}, ("", "es", ""): {0: 6.0, 1: 5.0}}
+    reproduction = Reproduction("k2020", "1", "", "sample", "small", cells, floors, claims)
+    first, second = (judged.differences[0] for judged in judge(reproduction))
+    assert first.points == {0: 21.0, 1: 23.0}
+    assert first.above_floors == {0: 1.0, 1: 1.0}
+    assert not second.above_floors, "of one floor"
+    pairs = reproduction_tables(reproduction)[-1]
+    assert pairs.columns[7].header == "Above the floors"
+    assert [row[7].text for row in pairs.rows] == ["+1.0 (+1.0 to +1.0)", "–"]
+    alone = replace(reproduction, claims=claims[1:])
+    assert len(reproduction_tables(alone)[-1].columns) == len(pairs.columns) - 1
+
+
 def test_the_spread_of_the_floor_counts():
     """Of runs no better than random encoders one in twenty differs, as of any other pair."""
     claims = [{"id": "c", "says": "", "left": {"p": 1}, "right": "floor", "expect": "greater"}]

@@ -183,6 +183,16 @@ def test_up_to_date_until_a_run_changes(laboratory: Path, made):
     assert again.manifest["counts"]["runs"] == 6
 
 
+def test_a_page_of_another_version_is_written_anew(
+    laboratory: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = report(laboratory, "ner-last", name="mine").manifest["finished"]
+    monkeypatch.setattr("bbert.report.run.__version__", "0.0.1")
+    assert report(laboratory, "ner-last", name="mine").manifest["finished"] > first
+    with pytest.raises(InputError, match="--runs"):
+        report(laboratory, "ner-dlfa", name="mine")
+
+
 def test_a_run_with_another_name_is_shown_with_it(laboratory: Path):
     report(laboratory)
     (laboratory / "transfer" / "ner-last").rename(laboratory / "transfer" / "renamed#1%20")
