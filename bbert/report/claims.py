@@ -8,8 +8,9 @@ difference within the spread of seeds is none. The floor of a cell is what the s
 gives from a random encoder, seed by seed, so that its spread counts too, or chance where that is
 above their mean. Two scores at their floors are not found near each other: nothing is there that
 could be lost; nor are all pairs together where one of them is found far: differences to both sides
-would cancel. Verdicts are on the scores, as the papers speak of them; where the floors of the two
-cells are not the same, what each is above its own is compared beside. Cells whose reading is doubtful are shown, and their difference is marked.
+would cancel. Verdicts are on the scores, of which the papers speak; where the two cells have other
+floors, what each is above its own is compared beside. Cells whose reading is doubtful are shown,
+and their difference is marked.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Difference:
     `published` is left minus right as printed, None where a cell is missing; `doubtful` says that
     one of the two is. `points` is the measured difference by seed, `low` and `high` bound its mean
     (95 %). `above_floors` is the same difference of what each cell is above its own floor, by seed;
-    empty where the floors are the same. `telling` is False where nothing can be near: both cells are at their floors.
+    empty where the floors are the same. `telling` is False where nothing can be near: both cells
+    are at their floors.
     """
 
     left: MeasuredCell

@@ -147,7 +147,7 @@ def test_the_floor_is_a_random_encoder_where_it_beats_chance():
 
 
 def test_what_scores_are_above_their_own_floors_stands_beside_their_difference():
-    """With shared word-pieces names transfer from a random encoder too: not what pretraining did."""
+    """With shared word-pieces names transfer from a random encoder too."""
     cells = [replace(cell([40.0, 44.0], p=0), floor="shared"), cell([19.0, 21.0], p=1),
              cell([25.0, 26.0], p=2)]  # fmt: skip
     claims = [{"id": "c", "says": "", "left": {"p": p}, "right": {"p": 1}, "expect": "near",
