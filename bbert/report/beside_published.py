@@ -160,7 +160,7 @@ def _pair_table(reproduction: Reproduction, claims: Sequence[JudgedClaim]) -> Ta
     differ = any(d.above_floors for claim in claims for d in claim.differences)
     columns = (
         Column("Claim"), Column("Pair"), Column("Task"), Column("Tested on"),
-        Column("Published difference", True), Column("Measured difference", True),
+        Column("Published", True), Column("Measured", True),
         Column("95 % interval", True), *([Column("Above the floors", True)] if differ else []),
         Column("Seeds", True), Column("Same direction?"),
     )  # fmt: skip

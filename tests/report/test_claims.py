@@ -240,4 +240,4 @@ def test_csv_has_the_values_behind_every_mean_and_interval():
     for row in (pair, claim):
         assert float(row["95 % interval low"]) == pytest.approx(low)
         assert float(row["95 % interval high"]) == pytest.approx(high)
-    assert [float(v) for v in pair["Measured difference values"].split()] == [20, 23, 28]
+    assert [float(v) for v in pair["Measured values"].split()] == [20, 23, 28]
