@@ -15,14 +15,13 @@ leaves a marker, so that the same command goes on where a killed one stopped.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import platform
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +38,7 @@ from bbert.final_name import (
     partial_of,
     remove_folder,
 )
+from bbert.json_files import read_json, write_json_atomically
 from bbert.provenance import fingerprint, git_revision, package_versions
 from bbert.run_differences import differences, refuse_if_different, replaces
 from bbert.run_lock import locked
@@ -246,34 +246,6 @@ def list_runs(work: Path, stage: str) -> list[RunDirectory]:
     paths = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
     runs = [RunDirectory(path) for path in paths if RunDirectory.is_run(path)]
     return sorted(runs, key=lambda run: (run.manifest.get("finished", ""), run.name))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; raises InputError naming the file where it is missing or damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: damaged JSON ({error}); remove that run") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a JSON object; remove that run")
-    return content
-
-
-def write_json_atomically(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(content, stream, ensure_ascii=False, indent=2)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError:  # no room: nothing is left of the attempt
-        temporary.unlink(missing_ok=True)
-        raise
-    temporary.replace(path)
 
 
 def timestamp(seconds: float) -> str:

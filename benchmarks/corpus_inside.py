@@ -19,7 +19,7 @@ import zstandard
 
 from bbert.corpus.statistics import language_statistics
 from bbert.finetune.contamination import lines_that_occur
-from bbert.run_directory import read_json
+from bbert.json_files import read_json
 
 NUM_TEST_LINES = 20_000
 

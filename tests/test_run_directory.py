@@ -16,7 +16,8 @@ from counting_stage import CountConfig, count
 
 from bbert import run_directory
 from bbert.errors import InputError
-from bbert.run_directory import find_run, list_runs, open_run, read_json, write_json_atomically
+from bbert.json_files import read_json, write_json_atomically
+from bbert.run_directory import find_run, list_runs, open_run
 from bbert.stage_config import config_hash, identity, joined_name, knobs_that_differ
 
 

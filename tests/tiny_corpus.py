@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from bbert.corpus.token_store import TokenStoreWriter
+from bbert.json_files import write_json_atomically
 from bbert.languages import Language, fake
-from bbert.run_directory import timestamp, write_json_atomically
+from bbert.run_directory import timestamp
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 NUM_UNUSED = 8

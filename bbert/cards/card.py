@@ -14,9 +14,10 @@ from typing import Any
 
 from bbert.errors import InputError
 from bbert.final_name import MANIFEST
+from bbert.json_files import read_json
 from bbert.languages import Language
 from bbert.provenance import package_versions
-from bbert.run_directory import Run, read_json
+from bbert.run_directory import Run
 from bbert.stage_config import identity
 
 CARD = "README.md"

@@ -40,8 +40,9 @@ from bbert.corpus.unigram_measure import measure_unigram
 from bbert.corpus.vocabulary import RESERVED_SCORE, Vocabulary
 from bbert.corpus.word_counts import count_words
 from bbert.corpus.workers import ALONE, Workers
+from bbert.json_files import write_json_atomically
 from bbert.languages import Language
-from bbert.run_directory import Run, write_json_atomically
+from bbert.run_directory import Run
 
 logger = logging.getLogger(__name__)
 

@@ -26,9 +26,9 @@ from bbert.corpus.download_config import DownloadConfig
 from bbert.corpus.download_editions import Edition, RemoteFile, dates, edition, wiki_of
 from bbert.corpus.download_file import bytes_there, download, has_checksum
 from bbert.errors import InputError
+from bbert.json_files import read_json, write_json_atomically
 from bbert.languages import Language
 from bbert.progress import progress
-from bbert.run_directory import read_json, write_json_atomically
 from bbert.stage_config import default_work
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from bbert.corpus.download_editions import RemoteFile
 from bbert.corpus.download_http import NotThere, Patience, RangeRefused, Trouble, read, request
 from bbert.errors import InputError
-from bbert.run_directory import read_json, write_json_atomically
+from bbert.json_files import read_json, write_json_atomically
 
 logger = logging.getLogger(__name__)
 

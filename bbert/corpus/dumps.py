@@ -29,8 +29,8 @@ from bbert.corpus.guarded_process import guarded_process
 from bbert.corpus.wiki_pages import HEADING_MARK, join_templates, write_articles
 from bbert.corpus.workers import ALONE, Workers
 from bbert.errors import InputError, RunFailed
+from bbert.json_files import read_json, write_json_atomically
 from bbert.progress import progress
-from bbert.run_directory import read_json, write_json_atomically
 
 logger = logging.getLogger(__name__)
 

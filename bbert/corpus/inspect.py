@@ -15,7 +15,8 @@ from bbert.corpus.shown_measures import four_digits
 from bbert.corpus.statistics import QUANTILES, STATISTICS, corpus_statistics
 from bbert.corpus.summary import languages_table, pairs_table
 from bbert.corpus.terminal_table import terminal_table
-from bbert.run_directory import RunDirectory, find_run, read_json
+from bbert.json_files import read_json
+from bbert.run_directory import RunDirectory, find_run
 
 _LENGTHS = {
     "words_per_sentence": "sentences in words",

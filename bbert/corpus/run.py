@@ -15,8 +15,9 @@ from bbert.corpus.estimate import SAMPLE_ESTIMATES, estimates
 from bbert.corpus.freed_memory import keep_freed_memory
 from bbert.corpus.sources import Source, assign_sources, read_sources
 from bbert.errors import InputError
+from bbert.json_files import read_json
 from bbert.languages import Language, parse_languages
-from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run, read_json
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run
 from bbert.stage_config import DryRun
 from bbert.usable_processors import usable_processors
 

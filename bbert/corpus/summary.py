@@ -10,7 +10,8 @@ from rich.table import Table
 
 from bbert.corpus.certificate import CERTIFICATE
 from bbert.corpus.terminal_table import terminal_table
-from bbert.run_directory import RunDirectory, read_json
+from bbert.json_files import read_json
+from bbert.run_directory import RunDirectory
 
 
 def summary(run: RunDirectory) -> RenderableType:

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bbert.errors import InputError
-from bbert.run_directory import read_json, write_json_atomically
+from bbert.json_files import read_json, write_json_atomically
 
 TOKENS = "tokens"
 STORE_FILE = "store.json"

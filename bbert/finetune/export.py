@@ -27,7 +27,7 @@ from bbert.errors import InputError
 from bbert.finetune.encoder import quiet_transformers
 from bbert.finetune.fusion import FUSIONS
 from bbert.finetune.network import FinetunedNetwork, NetworkSettings, assemble
-from bbert.run_directory import read_json
+from bbert.json_files import read_json
 
 MODEL_TYPE = "bbert-finetuned"
 _HUGGING_FACE_HEADS = {"linear": "token", "classifier": "sequence"}

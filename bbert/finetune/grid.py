@@ -18,7 +18,8 @@ from bbert.finetune.config import FinetuneConfig
 from bbert.finetune.evaluation_sets import training_languages
 from bbert.finetune.layer_sets import layer_groups, parse_layers
 from bbert.finetune.treebanks import needed_treebanks, refuse_idle_treebanks
-from bbert.run_directory import RunDirectory, read_json
+from bbert.json_files import read_json
+from bbert.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

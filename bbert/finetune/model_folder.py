@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from bbert.errors import InputError
 from bbert.finetune.tasks.hub_data import is_offline
-from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run, read_json
+from bbert.json_files import read_json
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run
 
 logger = logging.getLogger(__name__)
 

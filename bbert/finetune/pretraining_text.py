@@ -9,8 +9,9 @@ from typing import Any
 
 from bbert.errors import InputError
 from bbert.finetune.model_folder import ModelFolder
+from bbert.json_files import read_json
 from bbert.provenance import sha256
-from bbert.run_directory import STAGE_FOLDERS, RunDirectory, read_json
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory
 
 _MOST_STEPS = 8  # from a model back to the one it was fine-tuned from
 

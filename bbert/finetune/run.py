@@ -28,8 +28,9 @@ from bbert.finetune.model_folder import find_model
 from bbert.finetune.plan import NVIDIA_DRIVER, Plan, make_plan
 from bbert.finetune.recipes import overruled
 from bbert.finetune.truncation_notes import truncation_notes
+from bbert.json_files import read_json, write_json_atomically
 from bbert.processor_precision import warn_of_slow_bf16
-from bbert.run_directory import Run, RunDirectory, open_run, read_json, write_json_atomically
+from bbert.run_directory import Run, RunDirectory, open_run
 from bbert.stage_config import DryRun
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bbert.finetune.contamination_notes import contamination_notes
 from bbert.finetune.truncation_notes import truncation_notes
-from bbert.run_directory import RunDirectory, read_json
+from bbert.json_files import read_json
+from bbert.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from bbert.errors import InputError
+from bbert.json_files import read_json
 from bbert.pretrain.architecture import NUM_SEGMENTS, Architecture
 from bbert.pretrain.model import INITIAL_DEVIATION, LAYER_NORM_EPSILON, BertForPretraining
-from bbert.run_directory import read_json
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"

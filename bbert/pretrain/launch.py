@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError, RunFailed
+from bbert.json_files import read_json
 from bbert.pretrain.config import PretrainConfig
 from bbert.pretrain.metrics import LossNotFinite
 from bbert.pretrain.process_group import loopback_interface
 from bbert.pretrain.stop_request import signals_handled, stopping_exception
 from bbert.processor_threads import SMALL_HIDDEN_SIZE
-from bbert.run_directory import read_json
 from bbert.stage_config import plain
 from bbert.usable_processors import usable_processors
 

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from bbert.corpus.compressed import read_chunks
 from bbert.errors import InputError
 from bbert.fake import take_back
+from bbert.json_files import read_json
 from bbert.languages import Language, unfake
-from bbert.run_directory import read_json
 
 logger = logging.getLogger(__name__)
 

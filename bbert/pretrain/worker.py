@@ -13,10 +13,10 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from bbert.json_files import read_json, write_json_atomically
 from bbert.pretrain.config import PretrainConfig
 from bbert.pretrain.process_group import launched_group
 from bbert.progress import set_up_logging
-from bbert.run_directory import read_json, write_json_atomically
 
 
 def main(specification: Path, outcome: Path) -> int:

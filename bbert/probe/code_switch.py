@@ -26,10 +26,11 @@ from bbert.finetune.tasks import load_task
 from bbert.finetune.tasks.find_files import find_data_folder, find_split
 from bbert.finetune.tasks.reading import Reading
 from bbert.finetune.tasks.task import Sentence, Task
+from bbert.json_files import write_json_atomically
 from bbert.languages import Language
 from bbert.probe.config import CodeSwitchConfig
 from bbert.probe.word_pairs import read_dictionary
-from bbert.run_directory import Run, write_json_atomically
+from bbert.run_directory import Run
 from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bbert.errors import InputError
-from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run, read_json
+from bbert.json_files import read_json
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory, find_run
 from bbert.stage_config import given_options
 
 _NO_PART_OF_A_SETTING = frozenset({"seed", "seeds", "eval_langs", "eval_set"})

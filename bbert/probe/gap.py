@@ -25,11 +25,12 @@ from statistics import fmean
 from typing import Any
 
 from bbert.errors import InputError
+from bbert.json_files import write_json_atomically
 from bbert.probe.correlation import Correlation, spearman
 from bbert.probe.finished import Finished, FinishedRun, probe_runs, setting_of, transfer_runs
 from bbert.probe.results import write_rows
 from bbert.probe.runs_config import GapConfig
-from bbert.run_directory import Run, write_json_atomically
+from bbert.run_directory import Run
 from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bbert.json_files import write_json_atomically
 from bbert.languages import Language
 from bbert.probe.config import CkaConfig, CosineConfig, RetrievalConfig, TranslationConfig
 from bbert.probe.layer_measures import (
@@ -31,7 +32,7 @@ from bbert.probe.layer_measures import (
 from bbert.probe.layer_plan import LayerPlan
 from bbert.probe.results import LayerValue, Measurement, layer_results, write_layers
 from bbert.progress import progress
-from bbert.run_directory import Run, write_json_atomically
+from bbert.run_directory import Run
 
 logger = logging.getLogger(__name__)
 

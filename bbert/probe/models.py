@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from bbert.errors import InputError
 from bbert.finetune.model_folder import ModelFolder, find_model
-from bbert.run_directory import STAGE_FOLDERS, RunDirectory, read_json
+from bbert.json_files import read_json
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory
 
 if TYPE_CHECKING:
     from torch import nn

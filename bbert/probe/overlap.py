@@ -21,13 +21,14 @@ from typing import Any
 from bbert.errors import InputError
 from bbert.finetune.config import FinetuneConfig
 from bbert.finetune.model_folder import ModelFolder, find_model
+from bbert.json_files import write_json_atomically
 from bbert.languages import Language
 from bbert.probe.correlation import spearman
 from bbert.probe.finished import Finished, FinishedRun, setting_of, transfer_runs
 from bbert.probe.parallel import text_lines
 from bbert.probe.results import write_rows
 from bbert.probe.runs_config import OverlapConfig
-from bbert.run_directory import Run, write_json_atomically
+from bbert.run_directory import Run
 from bbert.stage_config import joined_name, knobs_that_differ, load_yaml
 
 logger = logging.getLogger(__name__)

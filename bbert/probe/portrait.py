@@ -23,6 +23,7 @@ from typing import Any
 
 from bbert.errors import InputError
 from bbert.finetune.model_folder import ModelFolder, find_model
+from bbert.json_files import write_json_atomically
 from bbert.probe.finished import FinishedRun, probe_runs, score_of, transfer_runs
 from bbert.probe.portrait_curves import (
     DLFA,
@@ -36,7 +37,7 @@ from bbert.probe.portrait_curves import (
 )
 from bbert.probe.results import write_rows
 from bbert.probe.runs_config import PortraitConfig
-from bbert.run_directory import Run, write_json_atomically
+from bbert.run_directory import Run
 from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)

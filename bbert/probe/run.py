@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bbert.json_files import read_json
 from bbert.probe.config import CodeSwitchConfig, ModelProbeConfig
 from bbert.probe.runs_config import (
     GapConfig,
@@ -19,7 +20,7 @@ from bbert.probe.runs_config import (
     RunsProbeConfig,
     TypologyConfig,
 )
-from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run, read_json
+from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run
 from bbert.stage_config import DryRun, StageConfig, given_options, identity
 
 logger = logging.getLogger(__name__)

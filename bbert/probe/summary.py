@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bbert.json_files import read_json
 from bbert.probe.results import by_pair, cut_note, headlines
 from bbert.report.table import p_value
-from bbert.run_directory import RunDirectory, read_json
+from bbert.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

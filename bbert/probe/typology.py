@@ -17,6 +17,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from bbert.errors import InputError
+from bbert.json_files import write_json_atomically
 from bbert.languages import Language
 from bbert.probe.correlation import spearman
 from bbert.probe.finished import Finished, FinishedRun, transfer_runs
@@ -24,7 +25,7 @@ from bbert.probe.results import write_rows
 from bbert.probe.runs_config import TypologyConfig
 from bbert.probe.wals import ADJECTIVE_NOUN, SUBJECT_VERB_OBJECT, Wals, order_class, shared
 from bbert.probe.wals_values import COLUMNS
-from bbert.run_directory import Run, write_json_atomically
+from bbert.run_directory import Run
 from bbert.stage_config import joined_name, knobs_that_differ
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from bbert.errors import InputError
-from bbert.run_directory import STAGE_FOLDERS, read_json
+from bbert.json_files import read_json
+from bbert.run_directory import STAGE_FOLDERS
 
 CONTENT_FILES = {
     "corpus": "certificate.json",

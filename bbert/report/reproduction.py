@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bbert.errors import InputError
+from bbert.json_files import read_json
 from bbert.report.over_seeds import OverSeeds
 from bbert.report.published.cells import PublishedCell, published
 from bbert.report.records import RunRecord, is_number
 from bbert.report.reproduced_probes import ProbedCell, probed_cells
-from bbert.run_directory import read_json
 
 SCORES = {"accuracy", "f1", "las"}
 WAS_NOT_RUN = "was not run"

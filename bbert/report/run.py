@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bbert import __version__
+from bbert.json_files import read_json
 from bbert.report.config import ReportConfig
 from bbert.report.latex import to_latex
 from bbert.report.layer_tables import tidy_probe_table
@@ -26,13 +27,7 @@ from bbert.report.select_runs import select_finished, select_runs
 from bbert.report.svg import draw
 from bbert.report.table import Table
 from bbert.report.transfer_tables import tidy_table, transfer_groups
-from bbert.run_directory import (
-    STAGE_FOLDERS,
-    Run,
-    RunDirectory,
-    open_run,
-    read_json,
-)
+from bbert.run_directory import STAGE_FOLDERS, Run, RunDirectory, open_run
 from bbert.stage_config import DryRun, given_options, identity
 
 logger = logging.getLogger(__name__)

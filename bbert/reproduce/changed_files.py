@@ -10,10 +10,11 @@ import logging
 from pathlib import Path
 
 from bbert.errors import InputError
+from bbert.json_files import read_json
 from bbert.provenance import fingerprint
 from bbert.reproduce.jobs import Job, Plan
 from bbert.reproduce.written_plan import is_done
-from bbert.run_directory import STAGE_FOLDERS, read_json
+from bbert.run_directory import STAGE_FOLDERS
 
 logger = logging.getLogger(__name__)
 

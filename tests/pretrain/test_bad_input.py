@@ -13,9 +13,10 @@ from random_corpus import FIRST_ORDINARY_ID, write_corpus
 from tiny_corpus import build_tiny_corpus
 
 from bbert.cli import main
+from bbert.json_files import write_json_atomically
 from bbert.pretrain.checkpoint import list_checkpoints
 from bbert.pretrain.metrics_log import read_metrics
-from bbert.run_directory import timestamp, write_json_atomically
+from bbert.run_directory import timestamp
 
 OPTIONS = (
     "--depth", "2", "--heads", "2", "--hidden", "16", "--seq-len", "24", "--batch-size", "6",
