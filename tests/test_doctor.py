@@ -249,14 +249,13 @@ def test_a_work_folder_that_cannot_be_looked_at(tmp_path: Path, monkeypatch: pyt
     ],
 )
 def test_what_a_container_has_taken_already_is_not_usable(
-    monkeypatch: pytest.MonkeyPatch, taken: int, files: int, state: str, usable: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int, files: int, state: str, usable: str
 ):
-    texts = {
-        "/proc/meminfo": "MemTotal: 64000000 kB\nMemAvailable: 32000000 kB\n",
-        "/sys/fs/cgroup/memory.max": "8000000000\n",
-        "/sys/fs/cgroup/memory.current": f"{taken}\n",
-        "/sys/fs/cgroup/memory.stat": f"anon 1\ninactive_file {files}\nactive_file 2\n",
-    }
+    (tmp_path / "memory.max").write_text("8000000000\n")
+    (tmp_path / "memory.current").write_text(f"{taken}\n")
+    (tmp_path / "memory.stat").write_text(f"anon 1\ninactive_file {files}\nactive_file 2\n")
+    monkeypatch.setattr("bbert.container_memory.CONTROL_GROUP", tmp_path)
+    texts = {"/proc/meminfo": "MemTotal: 64000000 kB\nMemAvailable: 32000000 kB\n"}
     monkeypatch.setattr(machine, "_read", lambda path: texts[path])
     found = machine.memory()
     assert found.state == state

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from bbert.container_memory import left_in_container
 from bbert.doctor.finding import GIGABYTE, Finding
 from bbert.usable_processors import allowed_processors, container_quota
 
@@ -15,7 +16,6 @@ _LITTLE_DISK = 5 * GIGABYTE
 _TOO_LITTLE_DISK = 0.5 * GIGABYTE
 _LITTLE_MEMORY = 4 * GIGABYTE
 _LITTLE_SHARED_MEMORY = 1 * GIGABYTE  # a container's default is 64 MB
-_CONTAINER = "/sys/fs/cgroup"
 
 
 def cores() -> Finding:
@@ -35,19 +35,12 @@ def memory() -> Finding:
     total, free = amounts.get("MemTotal"), amounts.get("MemAvailable")
     if total is None or free is None:
         return Finding("memory", "note", "cannot be read on this system")
-    limit = _read(f"{_CONTAINER}/memory.max").strip()
-    usable = min(free, max(0, int(limit) - _taken_in_container())) if limit.isdigit() else free
+    left = left_in_container()
+    usable = free if left is None else min(free, left)
     found = f"{usable / GIGABYTE:.1f} GB usable of {total / GIGABYTE:.1f} GB"
     if usable < _LITTLE_MEMORY:
         return Finding("memory", "note", found, "close other programs; smaller --micro-batch-size")
     return Finding("memory", "ok", found)
-
-
-def _taken_in_container() -> int:
-    """Bytes that the processes of a container hold; files that were read give way."""
-    taken = _read(f"{_CONTAINER}/memory.current").strip()
-    files = re.search(r"^inactive_file (\d+)$", _read(f"{_CONTAINER}/memory.stat"), re.M)
-    return (int(taken) if taken.isdigit() else 0) - (int(files[1]) if files else 0)
 
 
 def shared_memory(folder: Path = Path("/dev/shm")) -> Finding:

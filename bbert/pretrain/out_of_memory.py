@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bbert.container_memory import left_in_container
 from bbert.errors import RunFailed
 from bbert.pretrain.memory import MemoryNeed, shown_bytes
 
 logger = logging.getLogger(__name__)
 
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 _SAID_BY_TORCH = ("can't allocate memory", "not enough memory")  # on a CPU it has no class for it
 # Reserved by those that a training starts, and hardly used; 150 MB were seen.
 _ADDRESSES_OF_THREADS = 200_000_000
@@ -128,32 +127,11 @@ def available_bytes(device: str, processes_here: int = 1) -> float:
     import psutil
 
     free = psutil.virtual_memory().available
-    maximum, current = (
-        _number_in(_CONTROL_GROUP / f"memory.{name}") for name in ("max", "current")
-    )
-    if maximum is not None and current is not None:  # the limit of a container
-        free = min(free, max(0, maximum - current + _bytes_of_files()))
+    if (left := left_in_container()) is not None:
+        free = min(free, left)
     limit = free / processes_here
     address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
     if address_space != resource.RLIM_INFINITY:  # ulimit -v
         used = psutil.Process().memory_info().vms + _ADDRESSES_OF_THREADS
         limit = min(limit, max(0, address_space - used))
     return limit
-
-
-def _bytes_of_files() -> int:
-    """What a container has read of files, and gives back: it counts as taken there."""
-    try:
-        found = re.search(
-            r"^inactive_file (\d+)$", (_CONTROL_GROUP / "memory.stat").read_text(), re.M
-        )
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
-
-
-def _number_in(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):  # "max": no limit
-        return None

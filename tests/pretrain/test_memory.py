@@ -189,7 +189,7 @@ def test_files_that_a_container_has_read_leave_their_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Its `memory.current` counts them: after a corpus was built, nothing would seem left."""
-    monkeypatch.setattr("bbert.pretrain.out_of_memory._CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr("bbert.container_memory.CONTROL_GROUP", tmp_path)
     (tmp_path / "memory.max").write_text("100000000\n")
     (tmp_path / "memory.current").write_text("95000000\n")
     assert available_bytes("cpu") == 5_000_000
