@@ -42,7 +42,7 @@ from bbert.json_files import read_json, write_json_atomically
 from bbert.provenance import fingerprint, git_revision, package_versions
 from bbert.run_differences import differences, refuse_if_different, replaces
 from bbert.run_lock import locked
-from bbert.stage_config import StageConfig, config_hash, identity, save_yaml
+from bbert.stage_config import StageConfig, config_hash, given_options, identity, save_yaml
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +74,11 @@ class RunDirectory:
     @classmethod
     def is_run(cls, path: Path) -> bool:
         return (path / MANIFEST).is_file() and path.suffix != PARTIAL
+
+    def is_of(self, config: StageConfig) -> bool:
+        """Whether it was made with the options of `config`, as far as they can change a result."""
+        before = self.manifest.get("config") or {}
+        return given_options(before) == given_options(identity(config))
 
 
 @dataclass

@@ -21,7 +21,7 @@ from bbert.probe.runs_config import (
     TypologyConfig,
 )
 from bbert.run_directory import STAGE_FOLDERS, RunDirectory, open_run
-from bbert.stage_config import DryRun, StageConfig, given_options, identity
+from bbert.stage_config import DryRun, StageConfig
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +50,8 @@ def _of_this_version(config: StageConfig, final: Path, version: int) -> StageCon
     finished runs are read again in a moment."""
     if config.force or not RunDirectory.is_run(final):
         return config
-    before = given_options(RunDirectory(final).manifest.get("config") or {})
     there = read_json(final / "results.json").get("version", 1)
-    if before != given_options(identity(config)) or there >= version:
+    if not RunDirectory(final).is_of(config) or there >= version:
         return config
     logger.info("%s: as an older version computed it; writing it anew", final)
     return replace(config, force=True)

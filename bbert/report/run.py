@@ -28,7 +28,7 @@ from bbert.report.svg import draw
 from bbert.report.table import Table
 from bbert.report.transfer_tables import tidy_table, transfer_groups
 from bbert.run_directory import STAGE_FOLDERS, Run, RunDirectory, open_run
-from bbert.stage_config import DryRun, given_options, identity
+from bbert.stage_config import DryRun
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +69,8 @@ def _is_older(config: ReportConfig, final: Path) -> bool:
     """Whether the same page is there as another version of bbert wrote it."""
     if not RunDirectory.is_run(final):
         return False
-    manifest = RunDirectory(final).manifest
-    same = given_options(manifest.get("config") or {}) == given_options(identity(config))
-    return same and manifest.get("versions", {}).get("bbert") != __version__
+    page = RunDirectory(final)
+    return page.is_of(config) and page.manifest.get("versions", {}).get("bbert") != __version__
 
 
 def default_name(runs: Sequence[str], compared: Sequence[str] = ()) -> str:

@@ -51,7 +51,7 @@ class Plan:
         return self.jobs.setdefault(job.key, job)
 
 
-def that_change(
+def options_that_change(
     chosen: Mapping[str, Any], of_scale: Mapping[str, Any], command: type
 ) -> dict[str, Any]:
     """The options that change something: neither what the scale says nor what is so anyway.

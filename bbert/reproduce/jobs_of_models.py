@@ -8,7 +8,7 @@ from typing import Any
 
 from bbert.errors import InputError
 from bbert.reproduce.job_languages import source_of
-from bbert.reproduce.jobs import Job, Plan, label, named_job, that_change, words_of
+from bbert.reproduce.jobs import Job, Plan, label, named_job, options_that_change, words_of
 from bbert.reproduce.recipe import Row
 from bbert.reproduce.scale import Scale
 
@@ -47,7 +47,7 @@ def _pretraining(
         pretrain_options = {**others, **plan.scale.presets[preset]}
     else:  # as published: the command would take the scale's sizes for given, and they would win
         of_scale = {k: v for k, v in of_scale.items() if k not in preset_options(preset or None)}
-    pretrain_options = that_change(pretrain_options, of_scale, PretrainConfig)
+    pretrain_options = options_that_change(pretrain_options, of_scale, PretrainConfig)
     options = {**of_scale, **pretrain_options}
     words = [label(corpus), *words_of(pretrain_options), f"seed{seed}"]
     options = {**options, "seed": seed, "corpus": corpus.name}
@@ -58,7 +58,10 @@ def _corpus(plan: Plan, chosen: Mapping[str, Any], data: Path | None) -> Job:
     from bbert.corpus.config import CorpusConfig
 
     languages = list(chosen["languages"])
-    chosen = {"languages": languages, **that_change(chosen, plan.scale.corpus, CorpusConfig)}
+    chosen = {
+        "languages": languages,
+        **options_that_change(chosen, plan.scale.corpus, CorpusConfig),
+    }
     files = _text_files(plan.scale, languages, data) if data is not None else {}
     of_scale = dict(plan.scale.corpus)
     if chosen.get("tokenization", "wordpiece") != "wordpiece":
